@@ -1,0 +1,6 @@
+namespace NovaLxd.Supervisor;
+
+internal static class Program
+{
+    private static int Main() => 0;
+}

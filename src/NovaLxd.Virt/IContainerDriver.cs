@@ -1,0 +1,85 @@
+namespace NovaLxd.Virt;
+
+/// <summary>
+/// The life of system containers on this host: the whole public surface of this layer, together with <see cref="IGuestAccess"/>.
+/// <para>
+/// Vocabulary. An <i>image</i> is a root file system imported once under a content key and shared read-only by every container made from it.
+/// A <i>container</i> is a record, a root file system of its own above an image, and, while it runs, a tree of processes. A <i>port</i> is a
+/// network interface promised by the control plane; plugging it makes the host side, starting the container moves the guest side in.
+/// </para>
+/// <para>
+/// Life. ImportImage, Create (stopped), SetPorts (host side plugged), Start, [Freeze, Unfreeze, Reboot], Stop, [Start ...], Delete.
+/// Create fails when the container exists. Start of a running container, Stop of a stopped one, Freeze of a frozen one, SetPorts with the
+/// same ports and Delete of what is not there do nothing: a caller that died half way repeats the call. A method that fails leaves what was
+/// there before it. Calls for one container are serialised here; calls for different containers run side by side.
+/// </para>
+/// <para>
+/// Errors: <see cref="ContainerNotFoundException"/>, <see cref="ContainerExistsException"/>, <see cref="ImageRejectedException"/>,
+/// <see cref="OutOfSpaceException"/>, <see cref="LaunchFailedException"/>, <see cref="PortPlugException"/>, and
+/// <see cref="Kernel.KernelException"/> or <see cref="Processes.CommandFailedException"/> for what nobody foresaw.
+/// </para>
+/// </summary>
+public interface IContainerDriver
+{
+    /// <summary>Checks the host, connects to the supervisor and finds the containers of earlier runs. Called once, before anything else.</summary>
+    /// <exception cref="HostUnsuitableException">The host lacks something; the message says what and what to do.</exception>
+    Task InitializeAsync(CancellationToken cancellationToken);
+
+    /// <summary>Capacity, usage and abilities of the host as they are now.</summary>
+    Task<HostDescription> DescribeHostAsync(CancellationToken cancellationToken);
+
+    /// <summary>The imported image under this content key, or null.</summary>
+    Task<ImageInfo?> FindImageAsync(string key, CancellationToken cancellationToken);
+
+    Task<IReadOnlyList<ImageInfo>> ListImagesAsync(CancellationToken cancellationToken);
+
+    /// <summary>Reads, recognises by content, checks and unpacks an image once; concurrent imports of one key wait for the first.</summary>
+    Task<ImageInfo> ImportImageAsync(ImageImport import, CancellationToken cancellationToken);
+
+    /// <summary>Deletes an image that no container uses; false when one does.</summary>
+    Task<bool> DeleteImageAsync(string key, CancellationToken cancellationToken);
+
+    Task CreateAsync(ContainerSpec spec, CancellationToken cancellationToken);
+
+    /// <summary>Makes the host side of exactly these ports, in this order (eth0 first); ports no longer named are unplugged.</summary>
+    Task SetPortsAsync(Guid id, IReadOnlyList<PortSpec> ports, CancellationToken cancellationToken);
+
+    /// <summary>Returns when init runs its first instruction.</summary>
+    Task StartAsync(Guid id, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Asks init to shut down by its own signal and kills what is left after <paramref name="grace"/> (zero: kill at once). Returns when no
+    /// process is left and the ports are unplugged. True when the guest stopped by itself in time.
+    /// </summary>
+    Task<bool> StopAsync(Guid id, TimeSpan grace, CancellationToken cancellationToken);
+
+    /// <summary>Asks init to reboot and returns when the new init runs; false when the guest had not done so within <paramref name="grace"/> (it then still runs).</summary>
+    Task<bool> RebootAsync(Guid id, TimeSpan grace, CancellationToken cancellationToken);
+
+    Task FreezeAsync(Guid id, CancellationToken cancellationToken);
+
+    Task UnfreezeAsync(Guid id, CancellationToken cancellationToken);
+
+    /// <summary>Kills, unplugs and removes everything the container had on this host.</summary>
+    Task DeleteAsync(Guid id, CancellationToken cancellationToken);
+
+    Task<ContainerInfo?> FindAsync(Guid id, CancellationToken cancellationToken);
+
+    Task<IReadOnlyList<ContainerInfo>> ListAsync(CancellationToken cancellationToken);
+
+    /// <summary>Counters of a container; of a stopped one only its disk.</summary>
+    Task<ContainerUsage> GetUsageAsync(Guid id, CancellationToken cancellationToken);
+
+    /// <summary>State changes that nobody asked for here (init exited, the guest rebooted) and those that were; from now on, until cancelled.</summary>
+    IAsyncEnumerable<ContainerEvent> WatchAsync(CancellationToken cancellationToken);
+}
+
+/// <summary>What goes on inside a container.</summary>
+public interface IGuestAccess
+{
+    /// <summary>The newest <paramref name="maxBytes"/> of what the guest wrote to its console, also after it stopped.</summary>
+    Task<byte[]> ReadConsoleLogAsync(Guid id, int maxBytes, CancellationToken cancellationToken);
+
+    /// <summary>Runs a command as the container's root (or <see cref="ExecRequest.UserId"/>) in all its namespaces and cgroups.</summary>
+    Task<ExecResult> ExecAsync(Guid id, ExecRequest request, CancellationToken cancellationToken);
+}

@@ -1,0 +1,45 @@
+using NovaLxd.Virt.Engine;
+
+namespace NovaLxd.Virt;
+
+/// <summary>
+/// Runs processes in namespaces; knows nothing of images, storage or bridges, which reach it as values in <see cref="LaunchSpec"/>.
+/// <para>
+/// A container known here has been launched and not been forgotten. Its init's end is reported once by <see cref="WatchAsync"/>; until
+/// <see cref="ForgetAsync"/> it is listed with how it ended. A guest that reboots is launched again with the same spec, its network
+/// interfaces carried over, without anybody's help.
+/// </para>
+/// </summary>
+internal interface IContainerEngine
+{
+    /// <summary>Finds the supervisor (starting one where none runs) and what it runs. Safe to repeat.</summary>
+    Task ConnectAsync(CancellationToken cancellationToken);
+
+    /// <summary>Returns when init executes its first instruction. On failure nothing is left. Launching what runs does nothing.</summary>
+    /// <exception cref="LaunchFailedException">With the step, the target and errno in words, and the console's last lines when init got that far.</exception>
+    Task<EngineContainer> LaunchAsync(LaunchSpec spec, CancellationToken cancellationToken);
+
+    /// <summary>Init's own shutdown signal, then after <paramref name="grace"/> a kill of everything in its cgroup. True: stopped by itself.</summary>
+    Task<bool> StopAsync(Guid id, TimeSpan grace, CancellationToken cancellationToken);
+
+    Task<bool> RebootAsync(Guid id, TimeSpan grace, CancellationToken cancellationToken);
+
+    Task FreezeAsync(Guid id, CancellationToken cancellationToken);
+
+    Task UnfreezeAsync(Guid id, CancellationToken cancellationToken);
+
+    /// <summary>Removes cgroups and the supervisor's record of a container that no longer runs.</summary>
+    Task ForgetAsync(Guid id, CancellationToken cancellationToken);
+
+    Task<EngineContainer?> FindAsync(Guid id, CancellationToken cancellationToken);
+
+    Task<IReadOnlyList<EngineContainer>> ListAsync(CancellationToken cancellationToken);
+
+    Task<ContainerUsage> GetUsageAsync(Guid id, CancellationToken cancellationToken);
+
+    Task<ExecResult> ExecAsync(Guid id, ExecRequest request, CancellationToken cancellationToken);
+
+    Task<byte[]> ReadConsoleLogAsync(Guid id, int maxBytes, CancellationToken cancellationToken);
+
+    IAsyncEnumerable<ContainerEvent> WatchAsync(CancellationToken cancellationToken);
+}

@@ -1,0 +1,60 @@
+using NovaLxd.Virt.Engine;
+
+namespace NovaLxd.Virt.Storage;
+
+/// <summary>
+/// Keeps images and root file systems.
+/// <para>
+/// An image is unpacked once, owned by host root, and never written again. A root file system is a writable layer above one image for the
+/// ids of one container; no file of the image is ever copied or chowned for it. Creating what exists fails with
+/// <see cref="ContainerExistsException"/>; Mount of what is mounted returns the same answer; Unmount and Delete of what is not there do
+/// nothing. A failed call leaves nothing behind. All paths returned are absolute and belong to the backend.
+/// </para>
+/// </summary>
+internal interface IStorageBackend
+{
+    /// <summary>Facts a caller may ask about instead of trying.</summary>
+    StorageCapabilities Capabilities { get; }
+
+    /// <summary>Makes its folders, removes what a killed run left half made, and checks the file system. Safe to repeat.</summary>
+    Task InitializeAsync(CancellationToken cancellationToken);
+
+    Task<ImageInfo> ImportImageAsync(ImageImport import, CancellationToken cancellationToken);
+
+    Task<ImageInfo?> FindImageAsync(string key, CancellationToken cancellationToken);
+
+    Task<IReadOnlyList<ImageInfo>> ListImagesAsync(CancellationToken cancellationToken);
+
+    /// <summary>False when a root file system still uses the image.</summary>
+    Task<bool> DeleteImageAsync(string key, CancellationToken cancellationToken);
+
+    /// <summary>A writable root above the image, with the injected files in it.</summary>
+    Task CreateRootfsAsync(RootfsRequest request, CancellationToken cancellationToken);
+
+    /// <summary>Makes the layers reachable on the host and says where; the merged mount itself is the engine's, inside the container.</summary>
+    Task<RootfsMount> MountAsync(Guid id, CancellationToken cancellationToken);
+
+    Task UnmountAsync(Guid id, CancellationToken cancellationToken);
+
+    Task DeleteRootfsAsync(Guid id, CancellationToken cancellationToken);
+
+    /// <summary>Bytes the container's own layer takes.</summary>
+    Task<long> GetUsedBytesAsync(Guid id, CancellationToken cancellationToken);
+
+    /// <summary>Size and use in bytes of the file system everything lives on.</summary>
+    Task<(long Total, long Used)> GetCapacityAsync(CancellationToken cancellationToken);
+}
+
+internal sealed record RootfsRequest(Guid Id, string ImageKey, long? SizeBytes, IdMap? IdMap, IReadOnlyList<InjectedFile> Files);
+
+/// <summary>
+/// The layers of a root file system on the host. Lower layers are owned by host root and are to be mounted idmapped; upper and work
+/// already belong to the container's ids (overlayfs cannot make its work directory in an idmapped mount).
+/// </summary>
+internal sealed record RootfsMount(IReadOnlyList<string> LowerDirectories, string UpperDirectory, string WorkDirectory);
+
+internal sealed record StorageCapabilities
+{
+    /// <summary>Whether a size limit is enforced and seen by <c>df</c> inside.</summary>
+    public required bool EnforcesSize { get; init; }
+}
