@@ -10,9 +10,9 @@ def transport(settings, notify=False):
     """settings: {"url": ..., "exchange": ..., "rabbit": {option: value}}"""
     conf = cfg.ConfigOpts()
     conf([], project="interop", default_config_files=[], default_config_dirs=[])
-    conf.register_opts([cfg.StrOpt("control_exchange", default="nova")])
     factory = oslo_messaging.get_notification_transport if notify else oslo_messaging.get_rpc_transport
     oslo_messaging.set_transport_defaults(settings["exchange"])
+    # set_transport_defaults changes the default of the option before the factory registers it.
     bus = factory(conf, url=settings["url"], allowed_remote_exmods=["nova.exception"])
     for name, value in settings.get("rabbit", {}).items():
         conf.set_override(name, value, group="oslo_messaging_rabbit")
