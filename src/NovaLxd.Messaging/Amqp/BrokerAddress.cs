@@ -11,7 +11,7 @@ namespace NovaLxd.Messaging.Amqp;
 internal sealed record BrokerAddress(TransportUrl Url, RabbitOptions Options)
 {
     /// <summary>Longer than a busy broker needs, short enough that a dead host in the list does not hold up the others.</summary>
-    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(5);
 
     private const int TcpLevel = 6;
     private const int TcpUserTimeout = 18;
@@ -54,7 +54,41 @@ internal sealed record BrokerAddress(TransportUrl Url, RabbitOptions Options)
                 return client;
             },
         };
-        return await factory.CreateConnectionAsync([new AmqpTcpEndpoint(host.HostName, host.Port, Tls(host))], name, cancellationToken);
+        return await WithinLimitAsync(
+            limit => factory.CreateConnectionAsync([new AmqpTcpEndpoint(host.HostName, host.Port, Tls(host))], name, limit), cancellationToken);
+    }
+
+    /// <summary>
+    /// RabbitMQ.Client waits without end for the greeting of a peer that accepts the connection and stays silent, and its clean-up after a
+    /// cancellation may take long as well; so an attempt that exceeds the limit is left to end by itself.
+    /// </summary>
+    private static async Task<IConnection> WithinLimitAsync(Func<CancellationToken, Task<IConnection>> connect, CancellationToken cancellationToken)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(ConnectTimeout + ConnectTimeout);
+        var attempt = connect(limit.Token);
+        try
+        {
+            return await attempt.WaitAsync(limit.Token);
+        }
+        catch (OperationCanceledException) when (!attempt.IsCompletedSuccessfully)
+        {
+            _ = DisposeLateAsync(attempt);
+            cancellationToken.ThrowIfCancellationRequested();
+            throw new TimeoutException($"the broker did not complete the AMQP handshake within {2 * ConnectTimeout.TotalSeconds} s");
+        }
+    }
+
+    private static async Task DisposeLateAsync(Task<IConnection> attempt)
+    {
+        try
+        {
+            await (await attempt).DisposeAsync();
+        }
+        catch (Exception e) when (e.IsBrokerFault(CancellationToken.None))
+        {
+            // nobody waits for it any more
+        }
     }
 
     private List<IAuthMechanismFactory> Mechanisms() => Options.RabbitLoginMethod switch

@@ -9,7 +9,7 @@ public sealed class TlsAndLoginTests(SharedBroker shared)
     [Theory]
     [InlineData("127.0.0.1", true)]
     [InlineData("localhost", true)]
-    [InlineData("127.1", false)] // the same host by a name that is not in the certificate
+    [InlineData("127.0.0.2", false)] // the same broker by an address that is not in the certificate
     public async Task CertificateOfTheGivenAuthorityIsAccepted(string host, bool checkName)
     {
         await using var bus = new TestBus(shared.RabbitMq, Tls(checkName), url: Url(host, shared.RabbitMq.TlsPort));
@@ -21,11 +21,11 @@ public sealed class TlsAndLoginTests(SharedBroker shared)
     [Fact]
     public async Task WrongNameIsRefusedWhenNamesAreChecked()
     {
-        await using var bus = new TestBus(shared.RabbitMq, Tls(checkName: true), url: Url("127.1", shared.RabbitMq.TlsPort));
+        await using var bus = new TestBus(shared.RabbitMq, Tls(checkName: true), url: Url("127.0.0.2", shared.RabbitMq.TlsPort));
 
         await Assert.ThrowsAsync<RpcTimeoutException>(() => bus.Client.CallAsync(bus.Target, TestBus.Context, "m", [], TimeSpan.FromSeconds(3)));
 
-        Assert.Contains("certificate", bus.Transport.Listening.LastError, StringComparison.OrdinalIgnoreCase);
+        Assert.Contains("certificate", string.Join('\n', bus.Log.Errors), StringComparison.OrdinalIgnoreCase);
     }
 
     [Fact]

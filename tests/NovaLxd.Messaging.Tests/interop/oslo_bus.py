@@ -8,7 +8,7 @@ import oslo_messaging
 
 def transport(settings, notify=False):
     """settings: {"url": ..., "exchange": ..., "rabbit": {option: value}}"""
-    conf = cfg.ConfigOpts()
+    conf = cfg.CONF
     conf([], project="interop", default_config_files=[], default_config_dirs=[])
     factory = oslo_messaging.get_notification_transport if notify else oslo_messaging.get_rpc_transport
     oslo_messaging.set_transport_defaults(settings["exchange"])

@@ -17,7 +17,7 @@ public sealed class RabbitMqFixture : IAsyncDisposable
 {
     private const string ServerScript = "/usr/lib/rabbitmq/bin/rabbitmq-server";
     private const string User = "tester";
-    private const string Password = "s3cret/with:odd@chars";
+    private const string Password = "s3cret:with@odd%chars";
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(120);
 
     private readonly string _directory = Directory.CreateTempSubdirectory("novalxd-rabbit-").FullName;
@@ -32,6 +32,7 @@ public sealed class RabbitMqFixture : IAsyncDisposable
 
     public int Port { get; } = FreePort();
 
+    /// <summary>On 127.0.0.1, and on 127.0.0.2 which does not stand in the certificate.</summary>
     public int TlsPort { get; } = FreePort();
 
     /// <summary>PEM file of the authority that signed the broker's certificate, whose names are localhost and 127.0.0.1.</summary>
@@ -157,6 +158,7 @@ public sealed class RabbitMqFixture : IAsyncDisposable
         [
             $"listeners.tcp.1 = 127.0.0.1:{Port}",
             $"listeners.ssl.1 = 127.0.0.1:{TlsPort}",
+            $"listeners.ssl.2 = 127.0.0.2:{TlsPort}",
             $"ssl_options.cacertfile = {CaFile}",
             $"ssl_options.certfile = {Path.Combine(_directory, "server.pem")}",
             $"ssl_options.keyfile = {Path.Combine(_directory, "server.key")}",
