@@ -17,7 +17,7 @@ internal sealed class InstanceInfoCacheNotFoundException(string message) : Outco
 internal sealed class DuplicateRecordException(string message) : OutcomeException(message);
 
 /// <summary>The service version we report is lower than what the control plane still accepts.</summary>
-internal sealed class ServiceTooOldException(string message) : OutcomeException(message);
+internal sealed class ServiceTooOldException(string message) : OutcomeException(message, 400);
 
 /// <summary>The conductor does not know an object in the version it was sent or asked for.</summary>
 internal sealed class IncompatibleObjectVersionException(string message) : OutcomeException(message);

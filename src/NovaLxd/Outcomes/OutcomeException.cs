@@ -4,7 +4,7 @@ namespace NovaLxd.Outcomes;
 
 /// <summary>
 /// How an operation can end other than well, one type for each thing a caller does differently. The message is for the user. Which Python class
-/// stands for it on the wire only <c>Rpc/FaultTranslation.cs</c> knows.
+/// stands for it on the wire only <see cref="FaultTranslation"/> knows.
 /// </summary>
 internal abstract class OutcomeException(string message, int code = 500, Exception? inner = null) : Exception(message, inner)
 {
