@@ -72,11 +72,8 @@ internal sealed record BrokerAddress(TransportUrl Url, RabbitOptions Options)
             return new SslOption();
         }
 
-        var tls = new SslOption(host.HostName)
-        {
-            Enabled = true,
-            Version = Options.SslVersion.Equals("TLSv1_2", StringComparison.OrdinalIgnoreCase) ? SslProtocols.Tls12 : SslProtocols.None,
-        };
+        var only12 = Options.SslVersion.Equals("TLSv1_2", StringComparison.OrdinalIgnoreCase);
+        var tls = new SslOption(host.HostName) { Enabled = true, Version = only12 ? SslProtocols.Tls12 : SslProtocols.None };
         if (Options.SslCertFile.Length > 0)
         {
             var keyFile = Options.SslKeyFile.Length > 0 ? Options.SslKeyFile : Options.SslCertFile;

@@ -76,23 +76,29 @@ internal sealed partial class BrokerConnection : IAsyncDisposable
         }
     }
 
-    /// <summary>Whether the last connection is younger than this: peers may not have bound their queues again.</summary>
-    public bool IsYoungerThan(TimeSpan age) => State is not { IsConnected: true, Since: { } since } || _time.GetUtcNow() - since < age;
+    public bool IsDisposed => _stopping.IsCancellationRequested;
+
+    /// <summary>Whether the broker was away not long ago, so that peers may not have bound their queues again.</summary>
+    public bool IsRecentlyReconnected(TimeSpan window) => State is { Since: { } since, LastErrorAt: not null } && _time.GetUtcNow() - since < window;
 
     public async ValueTask DisposeAsync()
     {
+        await _stopping.CancelAsync();
         Task? loop;
         lock (_lock)
         {
             loop = _loop;
-            _connected.TrySetException(new ObjectDisposedException(nameof(BrokerConnection)));
-            _ = _connected.Task.Exception; // observed: nobody may be waiting
         }
 
-        await _stopping.CancelAsync();
         if (loop is not null)
         {
             await loop;
+        }
+
+        lock (_lock)
+        {
+            _connected.TrySetException(new ObjectDisposedException(nameof(BrokerConnection)));
+            _ = _connected.Task.Exception; // observed: nobody may be waiting
         }
     }
 

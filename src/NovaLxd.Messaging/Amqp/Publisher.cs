@@ -49,7 +49,7 @@ internal sealed partial class Publisher(BrokerConnection connection, Topology to
             {
                 throw new UndeliverableException($"no queue is bound for '{message.RoutingKey}' on exchange '{message.Exchange.Name}'", e);
             }
-            catch (Exception e) when (e.IsBrokerFault(cancellationToken))
+            catch (Exception e) when (e.IsBrokerFault(cancellationToken) && !connection.IsDisposed)
             {
                 LogPublishFailed(message.Exchange.Name, message.RoutingKey, e.Describe());
                 if (retry >= 0 && failures >= retry)

@@ -138,7 +138,7 @@ internal sealed partial class QueueConsumer : IAsyncDisposable
                     LogRefused(e.Message, delay.TotalSeconds);
                     Fail(e);
                 }
-                catch (Exception e) when (e.IsBrokerFault(stopping))
+                catch (Exception e) when (e.IsBrokerFault(stopping) && !_connection.IsDisposed)
                 {
                     delay = delays.AfterFailure();
                     LogFailed(Names, e.Describe(), delay.TotalSeconds);
@@ -151,9 +151,9 @@ internal sealed partial class QueueConsumer : IAsyncDisposable
         {
             // disposed
         }
-        catch (ObjectDisposedException) when (!stopping.IsCancellationRequested)
+        catch (Exception e) when (e.IsBrokerFault(stopping) && _connection.IsDisposed)
         {
-            LogEnded(Names, "the transport was closed");
+            LogTransportClosed(Names);
         }
     }
 
@@ -318,6 +318,9 @@ internal sealed partial class QueueConsumer : IAsyncDisposable
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "Consuming {Queues}")]
     private partial void LogConsuming(string queues);
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Consuming {Queues} ended with the transport")]
+    private partial void LogTransportClosed(string queues);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Consuming {Queues} ended: {Reason}. Declaring and consuming again")]
     private partial void LogEnded(string queues, string reason);
