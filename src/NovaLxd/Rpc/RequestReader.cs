@@ -15,16 +15,17 @@ internal static partial class RequestReader
 {
     /// <param name="args">By Nova's names.</param>
     /// <param name="strict">Refuse arguments the record does not name (for tests).</param>
-    /// <exception cref="FormatException">An argument is missing, null or of another kind; the message names it.</exception>
+    /// <exception cref="RequestFormatException">An argument is missing, null or of another kind; the message names it.</exception>
     internal static T Read<T>(JObject args, bool strict = false)
     {
+        // A record's other constructor copies.
         var constructor = typeof(T).GetConstructors(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic)
-            .OrderByDescending(c => c.GetParameters().Length).First();
+            .Single(c => c.GetParameters() is not [{ } only] || only.ParameterType != typeof(T));
         var parameters = constructor.GetParameters();
         var names = parameters.Select(p => WireName(p.Name!)).ToList();
         if (strict && args.Properties().FirstOrDefault(p => !names.Contains(p.Name)) is { } unknown)
         {
-            throw new FormatException($"{typeof(T).FullName} does not name the argument {unknown.Name}.");
+            throw new RequestFormatException($"{typeof(T).FullName} does not name the argument {unknown.Name}.");
         }
 
         var nullability = new NullabilityInfoContext();
@@ -41,7 +42,7 @@ internal static partial class RequestReader
         {
             return parameter.HasDefaultValue ? parameter.DefaultValue
                 : nullable ? null
-                : throw new FormatException($"Argument {name} is missing.");
+                : throw new RequestFormatException($"Argument {name} is missing.");
         }
 
         if (value is JValue { Value: null })
@@ -49,7 +50,7 @@ internal static partial class RequestReader
             // Callers send null for "nothing" where a default says what nothing is.
             return nullable ? null
                 : parameter.HasDefaultValue ? parameter.DefaultValue
-                : throw new FormatException($"Argument {name} is null.");
+                : throw new RequestFormatException($"Argument {name} is null.");
         }
 
         try
@@ -58,7 +59,7 @@ internal static partial class RequestReader
         }
         catch (Exception e) when (e is JsonException or FormatException or ArgumentException or InvalidCastException)
         {
-            throw new FormatException($"Argument {name} is not what it should be: {e.Message}", e);
+            throw new RequestFormatException($"Argument {name} is not what it should be: {e.Message}", e);
         }
     }
 
@@ -128,3 +129,6 @@ internal static partial class RequestReader
     [GeneratedRegex("([A-Z])")]
     private static partial Regex Humps();
 }
+
+/// <summary>A request cannot be read; the message names the argument.</summary>
+internal sealed class RequestFormatException(string message, Exception? inner = null) : FormatException(message, inner);
