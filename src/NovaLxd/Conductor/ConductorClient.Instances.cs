@@ -8,7 +8,10 @@ internal sealed partial class ConductorClient
 {
     /// <summary>Every attribute an operation can need at once: what a freshly scheduled instance comes with.</summary>
     internal static IReadOnlyList<string> AllUsualAttributes { get; } =
-        ["metadata", "system_metadata", "info_cache", "security_groups", "pci_devices", "flavor", "pci_requests", "migration_context", "keypairs", "tags", "resources"];
+    [
+        "metadata", "system_metadata", "info_cache", "security_groups", "pci_devices", "flavor", "pci_requests", "migration_context", "keypairs", "tags",
+        "resources",
+    ];
 
     /// <summary>Saves what changed, whatever the task_state is.</summary>
     /// <exception cref="Outcomes.InstanceNotFoundException">The instance is gone.</exception>

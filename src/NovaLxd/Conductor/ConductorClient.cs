@@ -1,4 +1,3 @@
-using System.Globalization;
 using Newtonsoft.Json.Linq;
 using NovaLxd.Messaging;
 using NovaLxd.Objects;
@@ -157,6 +156,6 @@ internal sealed partial class ConductorClient(IRpcTransport transport)
         var result = await ClassActionAsync(context, objectName, method, args, [], cancellationToken);
         return result?.Type == JTokenType.Integer
             ? result.Value<int>()
-            : throw new FormatException(string.Create(CultureInfo.InvariantCulture, $"The conductor answered {objectName}.{method} with {result?.Type}, not with a number."));
+            : throw new FormatException($"The conductor answered {objectName}.{method} with {result?.Type.ToString() ?? "nothing"}, not with a number.");
     }
 }

@@ -10,7 +10,9 @@ internal interface INotificationBus
 
     bool SendsVersioned { get; }
 
-    Task SendUnversionedAsync(RequestContext context, string publisherId, string eventType, string priority, JToken payload, CancellationToken cancellationToken);
+    Task SendUnversionedAsync(
+        RequestContext context, string publisherId, string eventType, string priority, JToken payload, CancellationToken cancellationToken);
 
-    Task SendVersionedAsync(RequestContext context, string publisherId, string eventType, string priority, JToken payload, CancellationToken cancellationToken);
+    Task SendVersionedAsync(
+        RequestContext context, string publisherId, string eventType, string priority, JToken payload, CancellationToken cancellationToken);
 }

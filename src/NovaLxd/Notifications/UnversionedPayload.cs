@@ -70,7 +70,9 @@ internal static class UnversionedPayload
     internal static JObject Exception(Exception failure, JObject args) => new()
     {
         ["exception"] = FaultText.Message(failure),
-        ["args"] = new JObject(args.Properties().Where(p => !p.Name.Contains("_pass", StringComparison.Ordinal)).Select(p => new JProperty(p.Name, Plain(p.Value)))),
+        ["args"] = new JObject(args.Properties()
+            .Where(p => !p.Name.Contains("_pass", StringComparison.Ordinal))
+            .Select(p => new JProperty(p.Name, Plain(p.Value)))),
     };
 
     private static IEnumerable<JObject> FixedIps(Vif vif) => vif.FixedIps.Select(ip =>
@@ -91,7 +93,8 @@ internal static class UnversionedPayload
 
     private static string IsoTime(DateTimeOffset? time) => Text(time, "yyyy-MM-dd'T'HH:mm:ss.ffffff", "");
 
-    private static string Text(DateTimeOffset? time, string format, string none) => time?.ToUniversalTime().ToString(format, CultureInfo.InvariantCulture) ?? none;
+    private static string Text(DateTimeOffset? time, string format, string none) =>
+        time?.ToUniversalTime().ToString(format, CultureInfo.InvariantCulture) ?? none;
 
     /// <summary>The image's address by the catalog of the request; just its id when the request has none (periodic tasks).</summary>
     private static string? ImageUrl(RequestContext context, string? imageRef)

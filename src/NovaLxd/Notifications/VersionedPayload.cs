@@ -43,7 +43,9 @@ internal sealed partial class VersionedPayload(string instanceNameTemplate, bool
 
         data["keypairs"] = new JArray((instance.KeyPairs?.Objects ?? []).Select(KeyPair));
         data["tags"] = new JArray((instance.Tags?.Objects ?? []).Select(t => t.Text));
-        data["trusted_image_certificates"] = instance.IsSet("trusted_certs") && instance.TrustedCerts is { } certs ? new JArray(certs.Ids) : JValue.CreateNull();
+        data["trusted_image_certificates"] = instance.IsSet("trusted_certs") && instance.TrustedCerts is { } certs
+            ? new JArray(certs.Ids)
+            : JValue.CreateNull();
         data["instance_name"] = instance.NameFrom(instanceNameTemplate);
         return Make("InstanceCreatePayload", withShares ? "1.13" : "1.12", data);
     }
@@ -55,7 +57,9 @@ internal sealed partial class VersionedPayload(string instanceNameTemplate, bool
     {
         // An async method is a class of its own behind the scenes: Namespace.Type+<RunAsync>d__3.MoveNext.
         var thrower = failure.TargetSite;
-        var name = thrower?.DeclaringType is { } type && AsyncMethod().Match(type.Name) is { Success: true } match ? match.Groups[1].Value : thrower?.Name;
+        var name = thrower?.DeclaringType is { } type && AsyncMethod().Match(type.Name) is { Success: true } match
+            ? match.Groups[1].Value
+            : thrower?.Name;
         return Make("ExceptionPayload", "1.1", new JObject
         {
             ["module_name"] = thrower?.DeclaringType?.Namespace ?? "unknown",
@@ -95,7 +99,9 @@ internal sealed partial class VersionedPayload(string instanceNameTemplate, bool
         ["task_state"] = Field(instance, "task_state"),
         ["progress"] = Field(instance, "progress"),
         ["ip_addresses"] = new JArray(instance.NetworkInfo.Vifs.SelectMany(IpAddresses)),
-        ["block_devices"] = blockDevices is null ? JValue.CreateNull() : new JArray(blockDevices.Where(b => b.VolumeId is not null).Select(BlockDevice)),
+        ["block_devices"] = blockDevices is null
+            ? JValue.CreateNull()
+            : new JArray(blockDevices.Where(b => b.VolumeId is not null).Select(BlockDevice)),
         ["metadata"] = instance.Get("metadata").DeepClone(),
         ["locked"] = instance.Locked,
         ["auto_disk_config"] = instance.AutoDiskConfig ? "AUTO" : "MANUAL",

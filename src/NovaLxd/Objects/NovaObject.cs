@@ -152,7 +152,8 @@ internal abstract class NovaObject
 
     internal JToken Get(string field) => Data[field] ?? throw new FieldNotLoadedException(Kind, field);
 
-    internal string? GetString(string field) => Get(field) is { Type: not JTokenType.Null } value ? ((JValue)value).ToString(CultureInfo.InvariantCulture) : null;
+    internal string? GetString(string field) =>
+        Get(field) is { Type: not JTokenType.Null } value ? ((JValue)value).ToString(CultureInfo.InvariantCulture) : null;
 
     internal string GetText(string field) => GetString(field) ?? throw new FormatException($"{Kind}.{field} is null.");
 
@@ -198,7 +199,8 @@ internal abstract class NovaObject
         return views;
     }
 
-    internal void SetObjects<T>(string field, IEnumerable<T> values) where T : NovaObject => Set(field, new JArray(values.Select(v => v.ToPrimitive())));
+    internal void SetObjects<T>(string field, IEnumerable<T> values) where T : NovaObject =>
+        Set(field, new JArray(values.Select(v => v.ToPrimitive())));
 
     internal IReadOnlyList<string> GetStrings(string field) => Get(field) is JArray list ? list.Select(v => (string)v!).ToList() : [];
 
@@ -219,7 +221,9 @@ internal abstract class NovaObject
     internal static T As<T>(JObject primitive) where T : NovaObject, INovaView<T>
     {
         var name = (string?)primitive[NameKey];
-        return name == T.ObjectName ? T.View(primitive) : throw new FormatException($"Expected a {T.ObjectName}, received a {name ?? "JSON object without a name"}.");
+        return name == T.ObjectName
+            ? T.View(primitive)
+            : throw new FormatException($"Expected a {T.ObjectName}, received a {name ?? "JSON object without a name"}.");
     }
 
     /// <summary>An empty object of this kind at the version every control plane from Zed on knows.</summary>

@@ -18,7 +18,8 @@ internal class RescheduledException(string instanceUuid, string reason, Exceptio
 internal sealed class RescheduledByPolicyException(string instanceUuid, string reason) : RescheduledException(instanceUuid, reason);
 
 /// <summary>The host is full.</summary>
-internal sealed class ComputeResourcesUnavailableException(string reason) : OutcomeException($"This host has not enough of what is asked for: {reason}.", 400);
+internal sealed class ComputeResourcesUnavailableException(string reason)
+    : OutcomeException($"This host has not enough of what is asked for: {reason}.", 400);
 
 /// <summary>Another member of the server group is on this host, or is not.</summary>
 internal sealed class GroupAffinityViolationException(string policy) : OutcomeException($"This host breaks the server group's policy {policy}.");

@@ -28,7 +28,9 @@ internal static class FaultText
         }
 
         var bytes = 0;
-        var kept = message.EnumerateRunes().TakeWhile(rune => (bytes += rune.Utf8SequenceLength) <= MaxMessageBytes).Sum(rune => rune.Utf16SequenceLength);
+        var kept = message.EnumerateRunes()
+            .TakeWhile(rune => (bytes += rune.Utf8SequenceLength) <= MaxMessageBytes)
+            .Sum(rune => rune.Utf16SequenceLength);
         return message[..kept];
     }
 

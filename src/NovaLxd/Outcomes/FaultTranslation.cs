@@ -17,8 +17,10 @@ internal static class FaultTranslation
     private static readonly Row[] Rows =
     [
         Both<InstanceNotFoundException>("InstanceNotFound", f => new(f.Message)),
-        Both<UnexpectedDeletingTaskStateException>("UnexpectedDeletingTaskStateError", f => new(f.Message) { Expected = f.Kwargs["expected"], Actual = f.Kwargs["actual"] }),
-        Both<UnexpectedTaskStateException>("UnexpectedTaskStateError", f => new(f.Message) { Expected = f.Kwargs["expected"], Actual = f.Kwargs["actual"] }),
+        Both<UnexpectedDeletingTaskStateException>("UnexpectedDeletingTaskStateError",
+            f => new(f.Message) { Expected = f.Kwargs["expected"], Actual = f.Kwargs["actual"] }),
+        Both<UnexpectedTaskStateException>("UnexpectedTaskStateError",
+            f => new(f.Message) { Expected = f.Kwargs["expected"], Actual = f.Kwargs["actual"] }),
         Both<InstanceActionNotFoundException>("InstanceActionNotFound", f => new(f.Message)),
         Both<ComputeHostNotFoundException>("ComputeHostNotFound", f => new(f.Message)),
         Both<ServiceNotFoundException>("ServiceNotFound", f => new(f.Message)),
@@ -120,7 +122,8 @@ internal static class FaultTranslation
         return null;
     }
 
-    private static Row Both<T>(string name, Func<RemoteFailure, T> fromRemote) where T : OutcomeException => new(typeof(T), Nova, name, null, fromRemote);
+    private static Row Both<T>(string name, Func<RemoteFailure, T> fromRemote) where T : OutcomeException =>
+        new(typeof(T), Nova, name, null, fromRemote);
 
     private static Row Out<T>(string name, int? code = null) where T : Exception => new(typeof(T), Nova, name, code, null);
 

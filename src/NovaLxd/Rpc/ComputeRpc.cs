@@ -69,7 +69,7 @@ internal sealed partial class ComputeRpc
         Unsupported("drop_move_claim_at_destination", Call, X | F, "Live migration", NotImplemented);
         Unsupported("live_migration_force_complete", Cast, X | E | F, "Live migration", NotImplemented);
         Unsupported("live_migration_abort", Cast, X | E | F, "Live migration", NotImplemented);
-        Unsupported("check_instance_shared_storage", Call, X, "Storage shared between hosts", NotImplemented);
+        Unsupported("check_instance_shared_storage", Call, X, "Looking for storage shared between hosts", NotImplemented);
     }
 
     private void AddVolumes()
@@ -79,8 +79,8 @@ internal sealed partial class ComputeRpc
         Unsupported("detach_volume", Cast, X | E | F, "Detaching a volume", InvalidVolume, Body);
         Unsupported("swap_volume", Cast, X | E | F, "Swapping a volume", NotImplemented, Body);
         Unsupported("remove_volume_connection", Call, X, "Removing a volume's connection", NotImplemented);
-        Unsupported("volume_snapshot_create", Cast, X, "Snapshots of volumes in use", NotImplemented);
-        Unsupported("volume_snapshot_delete", Cast, X, "Snapshots of volumes in use", NotImplemented);
+        Unsupported("volume_snapshot_create", Cast, X, "Taking a snapshot of a volume in use", NotImplemented);
+        Unsupported("volume_snapshot_delete", Cast, X, "Taking a snapshot of a volume in use", NotImplemented);
         Unsupported("allow_share", Cast, X | E | F, "Attaching a share", NotImplemented);
         Unsupported("deny_share", Cast, X | E | F, "Detaching a share", NotImplemented);
     }
@@ -92,7 +92,7 @@ internal sealed partial class ComputeRpc
         Unsupported("add_fixed_ip_to_instance", Cast, X | F, "Adding a fixed IP", NotImplemented);
         Unsupported("remove_fixed_ip_from_instance", Cast, X | F, "Removing a fixed IP", NotImplemented);
         Unsupported("inject_network_info", Cast, F, "Injecting network information", NotImplemented);
-        Unsupported("external_instance_event", Cast, X, "External events", NotImplemented);
+        Unsupported("external_instance_event", Cast, X, "Handling an external event", NotImplemented);
     }
 
     private void AddImages()
@@ -114,8 +114,8 @@ internal sealed partial class ComputeRpc
         Unsupported("get_mks_console", Call, X | F, "An MKS console", ConsoleType);
         Unsupported("validate_console_port", Call, X | F, "A console through a proxy", m => new ConsoleTypeInvalidException(m));
         Unsupported("set_admin_password", Call, X | T | E | F, "Setting the administrator's password", m => new SetAdminPasswordNotSupportedException(m));
-        Unsupported("get_diagnostics", Call, X | F, "Diagnostics", NotImplemented);
-        Unsupported("get_instance_diagnostics", Call, X | F, "Diagnostics", NotImplemented);
+        Unsupported("get_diagnostics", Call, X | F, "Reading diagnostics", NotImplemented);
+        Unsupported("get_instance_diagnostics", Call, X | F, "Reading diagnostics", NotImplemented);
         Unsupported("trigger_crash_dump", Cast, X | E | F, "A crash dump", m => new TriggerCrashDumpNotSupportedException(m));
     }
 
@@ -123,7 +123,7 @@ internal sealed partial class ComputeRpc
     {
         Add<GetHostUptime, GetHostUptime.Request, string>("get_host_uptime", Call, X);
         Unsupported("set_host_enabled", Call, X, "Enabling or disabling the host", NotImplemented);
-        Unsupported("host_power_action", Call, X, "Power actions on the host", NotImplemented);
+        Unsupported("host_power_action", Call, X, "A power action on the host", NotImplemented);
         Unsupported("host_maintenance_mode", Call, X, "Maintenance mode of the host", NotImplemented);
     }
 

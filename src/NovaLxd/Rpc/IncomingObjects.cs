@@ -39,5 +39,6 @@ internal sealed class IncomingObjects(ConductorClient conductor)
         _ => [],
     };
 
-    private static bool IsObject(JObject json) => json[NovaObject.NameKey]?.Type == JTokenType.String && json[NovaObject.VersionKey]?.Type == JTokenType.String;
+    private static bool IsObject(JObject json) =>
+        json[NovaObject.NameKey]?.Type == JTokenType.String && json[NovaObject.VersionKey]?.Type == JTokenType.String;
 }

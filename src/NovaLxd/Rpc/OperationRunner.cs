@@ -66,7 +66,8 @@ internal sealed partial class OperationRunner(
     }
 
     // T
-    private async Task<JToken?> TaskStateResetAsync(RpcMethod method, RequestContext context, Invocation invocation, CancellationToken cancellationToken)
+    private async Task<JToken?> TaskStateResetAsync(
+        RpcMethod method, RequestContext context, Invocation invocation, CancellationToken cancellationToken)
     {
         try
         {
@@ -108,7 +109,8 @@ internal sealed partial class OperationRunner(
     }
 
     // M
-    private async Task<JToken?> MigrationErroredAsync(RpcMethod method, RequestContext context, Invocation invocation, CancellationToken cancellationToken)
+    private async Task<JToken?> MigrationErroredAsync(
+        RpcMethod method, RequestContext context, Invocation invocation, CancellationToken cancellationToken)
     {
         try
         {

@@ -25,7 +25,11 @@ public sealed partial class FakeConductor
 
         return Create(Services, sent, new JObject
         {
-            ["uuid"] = Guid.NewGuid().ToString(), ["disabled"] = false, ["disabled_reason"] = null, ["last_seen_up"] = null, ["forced_down"] = false,
+            ["uuid"] = Guid.NewGuid().ToString(),
+            ["disabled"] = false,
+            ["disabled_reason"] = null,
+            ["last_seen_up"] = null,
+            ["forced_down"] = false,
         });
     }
 
@@ -48,7 +52,7 @@ public sealed partial class FakeConductor
         if ((int?)service["version"] < Release.OldestCompute)
         {
             throw ConductorFailureException.Nova("ServiceTooOld",
-                $"This service is older (v{service["version"]}) than the minimum (v{Release.OldestCompute}) version of the rest of the deployment. Unable to continue.");
+                $"Version {service["version"]} is below {Release.OldestCompute}, the oldest that is accepted.");
         }
     }
 
@@ -80,7 +84,8 @@ public sealed partial class FakeConductor
             case "ComputeNode.get_by_uuid":
                 return Node(n => (string?)n["uuid"] == (string?)args[0]) ?? throw NoHost(args[0]);
             case "ComputeNodeList.get_all_by_host":
-                var nodes = ComputeNodes.Where(n => (string?)n["host"] == (string?)args[0]).Select(n => Primitives.Make("ComputeNode", "1.19", (JObject)n.DeepClone())).ToList();
+                var nodes = ComputeNodes.Where(n => (string?)n["host"] == (string?)args[0])
+                    .Select(n => Primitives.Make("ComputeNode", "1.19", (JObject)n.DeepClone())).ToList();
                 return nodes.Count == 0 ? throw NoHost(args[0]) : Primitives.List("ComputeNodeList", "1.17", nodes);
             case "PciDeviceList.get_by_compute_node":
                 return Primitives.List("PciDeviceList", "1.3", PciDevices.Select(d => (JObject)d.DeepClone()));

@@ -49,7 +49,8 @@ public sealed partial class FakeConductor(FakeRelease release, TimeProvider time
             return method switch
             {
                 "object_action" => ObjectAction(name, copy, context),
-                "object_class_action_versions" => ClassAction(name, (string)copy["objname"]!, (JArray)copy["args"]!, (JObject)copy["kwargs"]!, context)?.DeepClone(),
+                "object_class_action_versions" => ClassAction(name, (string)copy["objname"]!, (JArray)copy["args"]!, (JObject)copy["kwargs"]!, context)
+                    ?.DeepClone(),
                 "object_backport_versions" => Backport((JObject)copy["objinst"]!, (JObject)copy["object_versions"]!),
                 "ping" => new JObject { ["service"] = "conductor", ["arg"] = copy["arg"] },
                 _ => throw NoSuchMethod(method),
@@ -130,14 +131,17 @@ public sealed partial class FakeConductor(FakeRelease release, TimeProvider time
 
     private JObject Timestamps() => new()
     {
-        ["created_at"] = Now(), ["updated_at"] = JValue.CreateNull(), ["deleted_at"] = JValue.CreateNull(), ["deleted"] = false,
+        ["created_at"] = Now(),
+        ["updated_at"] = JValue.CreateNull(),
+        ["deleted_at"] = JValue.CreateNull(),
+        ["deleted"] = false,
     };
 
     private JObject Create(List<JObject> table, JObject sent, JObject defaults)
     {
         if (sent["id"] is not null)
         {
-            throw new ConductorFailureException("nova.exception", "ObjectActionError", "Object action create failed because: already created", new JObject { ["code"] = 500 });
+            throw ConductorFailureException.Nova("ObjectActionError", "It has been created already");
         }
 
         var row = new JObject { ["id"] = _nextId++ };
@@ -150,7 +154,8 @@ public sealed partial class FakeConductor(FakeRelease release, TimeProvider time
 
     private JObject SaveRow(List<JObject> table, JObject sent, IReadOnlySet<string> changes, string missing)
     {
-        var row = table.Find(r => (int)r["id"]! == (int)sent["id"]!) ?? throw ConductorFailureException.Nova(missing, $"Row {sent["id"]} could not be found.", 404);
+        var row = table.Find(r => (int)r["id"]! == (int)sent["id"]!)
+            ?? throw ConductorFailureException.Nova(missing, $"Row {sent["id"]} could not be found.", 404);
         foreach (var field in changes)
         {
             row[field] = sent[field]!.DeepClone();

@@ -8,7 +8,12 @@ public sealed record FakeRelease(int ServiceVersion, int OldestCompute, IReadOnl
 {
     public static FakeRelease Zed { get; } = new(64, 61, new Dictionary<string, string>
     {
-        ["Instance"] = "2.7", ["Migration"] = "1.7", ["Flavor"] = "1.2", ["Service"] = "1.22", ["ComputeNode"] = "1.19", ["InstanceInfoCache"] = "1.5",
+        ["Instance"] = "2.7",
+        ["Migration"] = "1.7",
+        ["Flavor"] = "1.2",
+        ["Service"] = "1.22",
+        ["ComputeNode"] = "1.19",
+        ["InstanceInfoCache"] = "1.5",
     });
 
     /// <summary>2026.1.</summary>

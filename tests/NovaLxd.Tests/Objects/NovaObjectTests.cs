@@ -100,7 +100,10 @@ public sealed class NovaObjectTests
 
         instance.ApplyUpdates(new JObject
         {
-            ["updated_at"] = "2026-11-24T03:07:28Z", ["flavor"] = flavor, ["compute_id"] = 3, ["obj_what_changed"] = new JArray("flavor"),
+            ["updated_at"] = "2026-11-24T03:07:28Z",
+            ["flavor"] = flavor,
+            ["compute_id"] = 3,
+            ["obj_what_changed"] = new JArray("flavor"),
         });
 
         Assert.Empty(instance.Changes);

@@ -58,7 +58,10 @@ public sealed class RoundTripTests
             var fields = known[name]!["fields"]!.Select(f => (string)f!).ToHashSet();
             var empty = new JObject
             {
-                ["nova_object.name"] = name, ["nova_object.namespace"] = "nova", ["nova_object.version"] = "1.0", ["nova_object.data"] = new JObject(),
+                ["nova_object.name"] = name,
+                ["nova_object.namespace"] = "nova",
+                ["nova_object.version"] = "1.0",
+                ["nova_object.data"] = new JObject(),
             };
             foreach (var property in type.GetProperties(System.Reflection.BindingFlags.Instance | System.Reflection.BindingFlags.NonPublic | System.Reflection.BindingFlags.DeclaredOnly))
             {

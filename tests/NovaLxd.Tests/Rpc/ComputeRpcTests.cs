@@ -59,7 +59,9 @@ public sealed class ComputeRpcTests
 
         await Assert.ThrowsAsync<RpcFailureException>(() => plane.RunAsync("rebuild_instance", new JObject
         {
-            ["orig_image_ref"] = "old", ["orig_sys_metadata"] = new JObject { ["image_min_disk"] = "1" }, ["migration"] = null,
+            ["orig_image_ref"] = "old",
+            ["orig_sys_metadata"] = new JObject { ["image_min_disk"] = "1" },
+            ["migration"] = null,
         }));
 
         Assert.Equal("old", (string?)plane.Row["image_ref"]);

@@ -229,7 +229,10 @@ public sealed class OperationRunnerTests
         migration.Set("id", 1);
         return new RpcMethod
         {
-            Name = "f", Kind = Kind.Cast, Wraps = wraps, Bind = (_, _, _) => new Invocation(body, _plane.Instance, migration),
+            Name = "f",
+            Kind = Kind.Cast,
+            Wraps = wraps,
+            Bind = (_, _, _) => new Invocation(body, _plane.Instance, migration),
         };
     }
 }

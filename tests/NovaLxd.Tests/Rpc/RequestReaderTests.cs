@@ -17,8 +17,12 @@ public sealed class RequestReaderTests
     {
         var request = RequestReader.Read<Request>(new JObject
         {
-            ["instance"] = Instance, ["clean_shutdown"] = false, ["node"] = "n", ["tail_length"] = 10,
-            ["accel_uuids"] = new JArray("a"), ["limits"] = new JObject { ["vcpu"] = 1 },
+            ["instance"] = Instance,
+            ["clean_shutdown"] = false,
+            ["node"] = "n",
+            ["tail_length"] = 10,
+            ["accel_uuids"] = new JArray("a"),
+            ["limits"] = new JObject { ["vcpu"] = 1 },
             ["bdms"] = NovaList<BlockDeviceMapping>.Of([NovaObject.Create<BlockDeviceMapping>()]).ToPrimitive(),
         });
 
