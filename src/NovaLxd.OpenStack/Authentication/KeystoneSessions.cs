@@ -21,7 +21,7 @@ internal sealed class KeystoneSessions(IHttpClientFactory clients, TimeProvider 
         var client = clients.CreateClient(ClientName(section));
         var url = credentials.AuthUrl.AbsoluteUri.TrimEnd('/');
         client.BaseAddress = new Uri(url.EndsWith("/v3", StringComparison.Ordinal) ? url : url + "/v3");
-        var api = RestService.For<IKeystoneApi>(client, ServiceErrors.Settings("keystone"));
+        var api = RestService.ForGenerated<IKeystoneApi>(client, ServiceErrors.Settings("keystone"));
         return new KeystoneSession(credentials, api, time, logger);
     }
 }

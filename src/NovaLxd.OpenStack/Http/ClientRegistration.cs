@@ -31,7 +31,7 @@ internal static class ClientRegistration
         string mediaType = "application/json")
         where TApi : class
     {
-        services.AddRefitClient<TApi>(_ => ServiceErrors.Settings(name, mediaType))
+        services.AddRefitGeneratedClient<TApi>(_ => ServiceErrors.Settings(name, mediaType))
             .ConfigureHttpClient(client =>
             {
                 client.BaseAddress = Nowhere;
