@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using NovaLxd.OpenStack.Authentication;
+using NovaLxd.OpenStack.Cinder;
 using NovaLxd.OpenStack.Glance;
 using NovaLxd.OpenStack.Http;
 using NovaLxd.OpenStack.Neutron;
@@ -39,6 +40,11 @@ public static class OpenStackServices
             o => new(o.Glance, AlwaysService: false, SendsServiceToken: true, Fallback: o.ServiceUser),
             o => o.GlanceApiServers.Count > 0 ? new RotatingEndpoints(o.GlanceApiServers) : null);
         services.AddSingleton<GlanceClient>();
+
+        services.AddService<ICinderApi>(
+            "cinder",
+            o => new(o.Cinder, AlwaysService: false, SendsServiceToken: true, Fallback: o.ServiceUser),
+            o => o.CinderEndpointTemplate is { } template ? new FixedEndpoint(template) : null);
         return services;
     }
 }

@@ -32,7 +32,7 @@ internal sealed partial class CatalogEndpoints(ServiceIdentity identity, IReadOn
     /// <summary>http://host/image/v2/ becomes http://host/image; Cinder's /v3/PROJECT goes too: our paths begin with the version.</summary>
     internal static string Root(string url) => Version().Replace(url.TrimEnd('/'), "");
 
-    [GeneratedRegex(@"/v\d+(\.\d+)?(/(AUTH_)?[0-9a-fA-F%$()_a-z-]{20,})?$")]
+    [GeneratedRegex(@"/v\d+(\.\d+)?(/[0-9a-fA-F-]{32,36})?$")]
     private static partial Regex Version();
 }
 
@@ -50,4 +50,12 @@ internal sealed class RotatingEndpoints : IEndpointSource
 
     public ValueTask<string> GetRootAsync(OpenStackCaller caller, CancellationToken cancellationToken) =>
         ValueTask.FromResult(roots[(uint)Interlocked.Increment(ref next) % (uint)roots.Length]);
+}
+
+/// <summary>[cinder] endpoint_template: its <c>/v3/%(project_id)s</c> is what our paths begin with.</summary>
+internal sealed class FixedEndpoint(string url) : IEndpointSource
+{
+    private readonly string root = CatalogEndpoints.Root(url.Replace("%(project_id)s", new string('0', 32), StringComparison.Ordinal).Replace("%(tenant_id)s", new string('0', 32), StringComparison.Ordinal));
+
+    public ValueTask<string> GetRootAsync(OpenStackCaller caller, CancellationToken cancellationToken) => ValueTask.FromResult(root);
 }
