@@ -7,6 +7,7 @@ using NovaLxd.OpenStack.Glance;
 using NovaLxd.OpenStack.Neutron;
 using NovaLxd.OpenStack.Neutron.Models;
 using NovaLxd.OpenStack.Placement;
+using NovaLxd.OpenStack.Placement.Models;
 using NovaLxd.TestCloud.Http;
 
 namespace NovaLxd.OpenStack.Tests.Authentication;
@@ -17,7 +18,7 @@ public sealed class AuthenticationTests : CloudTest
 
     protected override TimeProvider Time => time;
 
-    private Task<Placement.Models.PlacementVersion?> AskPlacement(IServiceProvider services) =>
+    private Task<PlacementVersion?> AskPlacement(IServiceProvider services) =>
         services.GetRequiredService<PlacementClient>().GetVersionAsync(Service, Never);
 
     [Fact]
