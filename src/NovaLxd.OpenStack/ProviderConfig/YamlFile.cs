@@ -9,6 +9,9 @@ namespace NovaLxd.OpenStack.ProviderConfig;
 /// <summary>Reads YAML into JSON values. Unquoted scalars become numbers, truth values or null as PyYAML reads them, so that files mean here what they mean to Nova.</summary>
 internal static partial class YamlFile
 {
+    /// <summary>Deeper than any valid file; an anchor that contains itself has no end.</summary>
+    private const int MaxDepth = 32;
+
     /// <exception cref="ProviderConfigException">The file cannot be read or is not YAML.</exception>
     public static JToken? Load(string path)
     {
@@ -20,7 +23,7 @@ internal static partial class YamlFile
             return yaml.Documents.Count switch
             {
                 0 => null,
-                1 => Convert(yaml.Documents[0].RootNode),
+                1 => Convert(yaml.Documents[0].RootNode, MaxDepth),
                 _ => throw new ProviderConfigException($"{path}: the file holds {yaml.Documents.Count} YAML documents, one is expected."),
             };
         }
@@ -28,20 +31,28 @@ internal static partial class YamlFile
         {
             throw new ProviderConfigException($"{path}: not valid YAML at line {e.Start.Line}, column {e.Start.Column}: {e.InnerException?.Message ?? e.Message}", e);
         }
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException)
+        {
+            // The library's scanner fails so when the text ends in the middle of a plain scalar; Convert does for what JSON cannot say.
+            throw new ProviderConfigException($"{path}: not valid YAML: {e.Message} (a bracket may be open, a name may be no text, or an anchor may contain itself)", e);
+        }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new ProviderConfigException($"{path}: the provider configuration file cannot be read: {e.Message}", e);
         }
     }
 
-    private static JToken Convert(YamlNode node) => node switch
+    private static JToken Convert(YamlNode node, int depth) => node switch
     {
-        YamlMappingNode mapping => new JObject(mapping.Children.Select(c => new JProperty(((YamlScalarNode)c.Key).Value ?? "", Convert(c.Value)))),
-        YamlSequenceNode sequence => new JArray(sequence.Children.Select(Convert)),
+        _ when depth == 0 => throw new ArgumentException("nested too deeply"),
+        YamlMappingNode mapping => new JObject(mapping.Children.Select(c => new JProperty(Name(c.Key), Convert(c.Value, depth - 1)))),
+        YamlSequenceNode sequence => new JArray(sequence.Children.Select(c => Convert(c, depth - 1))),
         YamlScalarNode { Style: ScalarStyle.Plain } plain => Resolve(plain.Value ?? ""),
         YamlScalarNode scalar => new JValue(scalar.Value),
         _ => JValue.CreateNull(),
     };
+
+    private static string Name(YamlNode key) => (key as YamlScalarNode)?.Value ?? throw new ArgumentException("a name is a list or mapping");
 
     private static JValue Resolve(string text) => text switch
     {
