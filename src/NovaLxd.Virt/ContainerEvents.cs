@@ -21,6 +21,7 @@ internal sealed class ContainerEvents(
     private readonly HashSet<Channel<ContainerEvent>> _watchers = [];
     private readonly Dictionary<Guid, Task> _tails = [];
     private Task _pump = Task.CompletedTask;
+    private int _disposed;
 
     /// <summary>Begins to listen; everything the engine reports from now on is passed on.</summary>
     public void Start()
@@ -52,8 +53,14 @@ internal sealed class ContainerEvents(
         return ReadAsync(watcher, cancellationToken);
     }
 
+    /// <summary>Ends listening and all watches; a second time does nothing.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        {
+            return;
+        }
+
         await _stopping.CancelAsync().ConfigureAwait(false);
         await _pump.ConfigureAwait(false);
         Task[] tails;

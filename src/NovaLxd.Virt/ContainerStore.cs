@@ -14,6 +14,7 @@ internal sealed class ContainerStore(string stateDirectory, ILogger logger)
 {
     private const string RecordFile = "container.json";
     private const string SituationFile = "state.json";
+    private const string DraftSuffix = ".new";
     private const UnixFileMode OnlyRoot = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
     private readonly ConcurrentDictionary<Guid, ContainerRecord> _records = new();
@@ -68,15 +69,26 @@ internal sealed class ContainerStore(string stateDirectory, ILogger logger)
         return _records[record.Id] = record with { Situation = situation };
     }
 
-    /// <summary>Removes the record and the container's folder; nothing when there is none.</summary>
+    /// <summary>
+    /// Removes what this class and the engine keep of the container, the record last; nothing when there is none. The folder is shared with the storage
+    /// backend: whoever is last removes it, and nobody the other's files.
+    /// </summary>
     public void Remove(Guid id)
     {
         var folder = Folder(id);
         if (Directory.Exists(folder))
         {
-            // The record goes first: without it the rest is nobody's, with it a half deleted folder would be a container.
-            File.Delete(Path.Combine(folder, RecordFile));
-            Directory.Delete(folder, recursive: true);
+            foreach (var file in new[] { SituationFile, LaunchSpecs.ConsoleLogFile, RecordFile })
+            {
+                File.Delete(Path.Combine(folder, file + DraftSuffix));
+                File.Delete(Path.Combine(folder, file));
+            }
+
+            var error = Cgroups.CgroupFile.TryRemoveDirectory(folder);
+            if (error != 0 && error != ENOTEMPTY && error != ENOENT)
+            {
+                throw new Kernel.KernelException(error, "rmdir", folder);
+            }
         }
 
         _records.TryRemove(id, out _);
@@ -105,7 +117,7 @@ internal sealed class ContainerStore(string stateDirectory, ILogger logger)
     private async Task WriteAsync<T>(Guid id, string name, T content, JsonTypeInfo<T> type, bool durable, CancellationToken cancellationToken)
     {
         var path = Path.Combine(Folder(id), name);
-        var draft = path + ".new";
+        var draft = path + DraftSuffix;
         var options = new FileStreamOptions
         {
             Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
