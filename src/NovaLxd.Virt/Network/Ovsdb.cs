@@ -49,7 +49,12 @@ internal sealed class Ovsdb(OvsOptions options)
     {
         try
         {
-            await RunAsync(["--if-exists", "del-port", device, .. await DestroyQosAsync(port, cancellationToken)], cancellationToken);
+            await RunAsync(["--if-exists", "del-port", device], cancellationToken);
+            // Not in the same transaction: there the port still holds on to them.
+            if (await DestroyQosAsync(port, cancellationToken) is { Count: > 0 } destroyed)
+            {
+                await RunAsync(destroyed, cancellationToken);
+            }
         }
         catch (PortPlugException e) when (e.InnerException is Win32Exception)
         {
@@ -118,7 +123,7 @@ internal sealed class Ovsdb(OvsOptions options)
 
     private async Task<string[]> FindAsync(string table, string condition, CancellationToken cancellationToken)
     {
-        var found = await RunAsync(["--bare", "--columns=_uuid", "find", table, condition], cancellationToken);
+        var found = await RunAsync(["--columns=_uuid", "find", table, condition], cancellationToken);
         return found.Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries);
     }
 
@@ -127,7 +132,7 @@ internal sealed class Ovsdb(OvsOptions options)
         var timeout = Invariant((long)Math.Ceiling(options.Timeout.TotalSeconds));
         try
         {
-            return await CommandRunner.RunAsync(["ovs-vsctl", $"--timeout={timeout}", $"--db={options.Connection}", "--", .. transaction], cancellationToken);
+            return await CommandRunner.RunAsync(["ovs-vsctl", $"--timeout={timeout}", $"--db={options.Connection}", "--bare", "--", .. transaction], cancellationToken);
         }
         catch (Win32Exception e)
         {
