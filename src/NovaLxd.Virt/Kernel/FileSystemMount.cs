@@ -27,7 +27,7 @@ internal static unsafe class FileSystemMount
         fixed (byte* target = Bytes(folder))
         {
             return umount2(target, noFollow) == 0
-                || (errno is var error && error is 2 or 22 ? false : throw new KernelException(error, "umount", folder)); // ENOENT, EINVAL
+                || (errno is var error && error is Errno.ENOENT or Errno.EINVAL ? false : throw new KernelException(error, "umount", folder));
         }
     }
 

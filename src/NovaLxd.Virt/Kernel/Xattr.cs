@@ -17,7 +17,7 @@ internal static partial class Xattr
         Span<byte> buffer = new byte[64 * 1024];
         var length = FGetXattr(file, name, buffer, (nuint)buffer.Length);
         return length >= 0 ? buffer[..(int)length].ToArray()
-            : Marshal.GetLastPInvokeError() is 61 or 95 ? null // ENODATA, EOPNOTSUPP
+            : Marshal.GetLastPInvokeError() is Errno.ENODATA or Errno.EOPNOTSUPP ? null
             : throw KernelException.Last("fgetxattr", name);
     }
 

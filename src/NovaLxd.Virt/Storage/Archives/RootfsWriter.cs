@@ -1,6 +1,6 @@
 using System.Text;
 using NovaLxd.Virt.Kernel;
-using static Tmds.Linux.LibC;
+using static NovaLxd.Virt.Kernel.Errno;
 
 namespace NovaLxd.Virt.Storage.Archives;
 
@@ -28,6 +28,7 @@ internal sealed class RootfsWriter(DirectoryHandle root, UnpackLimits limits) : 
     /// <summary>The directory written to last: archives go folder by folder.</summary>
     private DirectoryHandle? _parent;
     private byte[] _parentPath = [];
+    private long _nameBytes;
 
     /// <summary>Writes everything a reader has to give.</summary>
     /// <exception cref="ImageRejectedException"/>
@@ -67,7 +68,7 @@ internal sealed class RootfsWriter(DirectoryHandle root, UnpackLimits limits) : 
     private void Write(ArchiveEntry entry, IArchiveReader reader, CancellationToken cancellationToken)
     {
         var path = MemberPath.Parse(entry.Path);
-        CountEntry();
+        CountEntry(entry.Path.Length);
         if (entry.UserId is < 0 or > MaxId || entry.GroupId is < 0 or > MaxId)
         {
             throw Rejected(entry, $"belongs to {entry.UserId}:{entry.GroupId}; containers have the ids 0 to {MaxId}");
@@ -104,11 +105,12 @@ internal sealed class RootfsWriter(DirectoryHandle root, UnpackLimits limits) : 
         }
     }
 
-    private void CountEntry()
+    private void CountEntry(int nameLength)
     {
-        if (++_result.Entries > limits.MaxEntries)
+        _nameBytes += nameLength;
+        if (++_result.Entries > limits.MaxEntries || _nameBytes > limits.MaxNameBytes)
         {
-            throw new ImageRejectedException($"The image is refused: it has more than {limits.MaxEntries} files.");
+            throw new ImageRejectedException($"The image is refused: it has more than {limits.MaxEntries} files, or their names take more than {limits.MaxNameBytes} bytes.");
         }
     }
 
@@ -276,7 +278,7 @@ internal sealed class RootfsWriter(DirectoryHandle root, UnpackLimits limits) : 
             var name = path[range];
             if (above.Stat(name) is null)
             {
-                CountEntry();
+                CountEntry(path.Length);
                 CountBytes(4096);
                 above.MakeDirectory(name, ImplicitDirectoryMode);
             }
