@@ -281,6 +281,7 @@ internal sealed class RootfsWriter(DirectoryHandle root, UnpackLimits limits) : 
                 CountEntry(path.Length);
                 CountBytes(4096);
                 above.MakeDirectory(name, ImplicitDirectoryMode);
+                above.ChangeMode(name, ImplicitDirectoryMode); // Whatever the umask of the service is.
             }
 
             current = above.OpenChild(name);
