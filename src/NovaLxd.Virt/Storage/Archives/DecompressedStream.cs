@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using SharpCompress.Compressors.Xz;
 
 namespace NovaLxd.Virt.Storage.Archives;
@@ -12,7 +11,8 @@ internal sealed class DecompressedStream(RewindableStream input, ImageContentKin
     /// <summary>Zeros allowed after the last stream.</summary>
     private const int MaxPadding = 4 << 20;
 
-    private Stream? _decoder = Decoder(input, kind);
+    private Stream? _decoder;
+    private bool _ended;
     private long _total;
 
     public override bool CanRead => true;
@@ -32,7 +32,7 @@ internal sealed class DecompressedStream(RewindableStream input, ImageContentKin
             return 0;
         }
 
-        while (_decoder is not null)
+        while (!_ended)
         {
             var read = Decode(buffer);
             if (read > 0)
@@ -41,7 +41,8 @@ internal sealed class DecompressedStream(RewindableStream input, ImageContentKin
                 return _total <= limit ? read : throw new ImageRejectedException($"The image is refused: unpacked it has more than {limit} bytes.");
             }
 
-            _decoder = StartNext();
+            DisposeDecoder();
+            _ended = !HasNext();
         }
 
         return 0;
@@ -61,9 +62,9 @@ internal sealed class DecompressedStream(RewindableStream input, ImageContentKin
 
     protected override void Dispose(bool disposing)
     {
-        if (disposing && _decoder != input)
+        if (disposing)
         {
-            _decoder?.Dispose();
+            DisposeDecoder();
         }
 
         base.Dispose(disposing);
@@ -71,20 +72,31 @@ internal sealed class DecompressedStream(RewindableStream input, ImageContentKin
 
     private static Stream Decoder(RewindableStream input, ImageContentKind kind) => kind switch
     {
-        ImageContentKind.Gzip => new GZipStream(input, CompressionMode.Decompress, leaveOpen: true),
+        ImageContentKind.Gzip => new GzipMember(input),
         ImageContentKind.Zstd => new ZstdSharp.DecompressionStream(input, checkEndOfStream: true, leaveOpen: true),
         ImageContentKind.Xz => new XZStream(input),
         _ => input,
     };
 
+    private void DisposeDecoder()
+    {
+        if (_decoder != input)
+        {
+            _decoder?.Dispose();
+        }
+
+        _decoder = null;
+    }
+
     private int Decode(Span<byte> buffer)
     {
         try
         {
-            return _decoder!.Read(buffer);
+            _decoder ??= Decoder(input, kind);
+            return _decoder.Read(buffer);
         }
 #pragma warning disable CA1031 // The decoders throw whatever their tables run into on hostile data; all of it means the same.
-        catch (Exception e) when (input.Failure is null && _decoder != input)
+        catch (Exception e) when (input.Failure is null && kind is not ImageContentKind.Tar)
 #pragma warning restore CA1031
         {
             throw new ImageRejectedException(
@@ -92,20 +104,20 @@ internal sealed class DecompressedStream(RewindableStream input, ImageContentKin
         }
     }
 
-    /// <summary>The next stream behind the one that has ended, or null at the end of the input.</summary>
-    private Stream? StartNext()
+    /// <summary>Whether another stream follows the one that has ended.</summary>
+    private bool HasNext()
     {
-        if (_decoder == input)
+        if (kind is ImageContentKind.Tar)
         {
-            return null;
+            return false;
         }
 
         for (long padding = 0; input.Peek(64 * 1024) is { IsEmpty: false } rest;)
         {
             var zeros = rest.IndexOfAnyExcept((byte)0);
-            if (zeros == 0 && kind != ImageContentKind.Gzip && ImageContent.Recognise(rest).Kind == kind)
+            if (zeros == 0 && ImageContent.Recognise(rest).Kind == kind)
             {
-                return Decoder(input, kind);
+                return true;
             }
 
             padding += zeros < 0 ? rest.Length : zeros;
@@ -117,6 +129,6 @@ internal sealed class DecompressedStream(RewindableStream input, ImageContentKin
             input.ReadExactly(new byte[zeros < 0 ? rest.Length : zeros]);
         }
 
-        return null;
+        return false;
     }
 }

@@ -2,11 +2,13 @@ namespace NovaLxd.Virt.Storage.Archives;
 
 /// <summary>
 /// A stream that cannot seek, with its nearest past kept: so its first bytes can be looked at, and a decoder that has read beyond its end can give back
-/// what it did not use (DeflateStream does so when told it can seek).
+/// what it did not use.
 /// </summary>
 internal sealed class RewindableStream(Stream inner) : Stream
 {
-    private const int Past = 64 * 1024;
+    /// <summary>Bytes that can be given back.</summary>
+    public const int Past = 64 * 1024;
+
     private readonly byte[] _buffer = new byte[Past + (128 * 1024)];
     private int _position;
     private int _end;
@@ -61,9 +63,9 @@ internal sealed class RewindableStream(Stream inner) : Stream
             SeekOrigin.Begin => offset - Consumed,
             _ => throw new NotSupportedException(),
         };
-        if (by > 0 || -by > _position)
+        if (by > _end - _position || -by > _position)
         {
-            throw new IOException("Only the last bytes read can be given back.");
+            throw new IOException("Only the bytes around here can be reached.");
         }
 
         _position += (int)by;
