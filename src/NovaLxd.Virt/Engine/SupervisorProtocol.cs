@@ -150,7 +150,7 @@ internal enum FailureKind
 /// <summary>The supervisor is gone, could not be started, or failed in a way nobody foresaw.</summary>
 internal sealed class SupervisorException(string message, Exception? inner = null) : VirtException(message, inner);
 
-[JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault, UseStringEnumConverter = true)]
+[JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, UseStringEnumConverter = true)]
 [JsonSerializable(typeof(SupervisorRequest))]
 [JsonSerializable(typeof(SupervisorMessage))]
 internal sealed partial class SupervisorJson : JsonSerializerContext;
