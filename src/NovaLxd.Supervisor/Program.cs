@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using NovaLxd.Virt;
 using NovaLxd.Virt.Cgroups;
 using NovaLxd.Virt.Engine;
 using NovaLxd.Virt.Kernel;
@@ -6,7 +7,7 @@ using NovaLxd.Virt.Kernel;
 namespace NovaLxd.Supervisor;
 
 /// <summary>
-/// novalxd-supervisor --runtime-dir DIR: parent of every container's init on this host. SIGTERM ends it and leaves the containers running for its
+/// novalxd-supervisor --runtime-dir DIR --state-dir DIR: parent of every container's init on this host. SIGTERM ends it and leaves the containers running for its
 /// successor; SIGUSR2 executes its program file anew.
 /// </summary>
 internal static class Program
@@ -14,13 +15,13 @@ internal static class Program
     private static int Main(string[] arguments)
     {
         var log = new Log(TimeProvider.System);
-        if (arguments is not ["--runtime-dir", var directory])
+        if (arguments is not ["--runtime-dir", var runtime, "--state-dir", var state])
         {
-            log.Error("usage: novalxd-supervisor --runtime-dir DIR");
+            log.Error("usage: novalxd-supervisor --runtime-dir DIR --state-dir DIR");
             return 2;
         }
 
-        var runtimeDirectory = Path.GetFullPath(directory);
+        var runtimeDirectory = Path.GetFullPath(runtime);
         try
         {
             using var instance = TakeOver(runtimeDirectory);
@@ -30,17 +31,17 @@ internal static class Program
                 return 3;
             }
 
-            Run(runtimeDirectory, log);
+            Run(runtimeDirectory, state, log);
             return 0;
         }
-        catch (Exception e) when (e is KernelException or IOException or UnauthorizedAccessException or PlatformNotSupportedException)
+        catch (Exception e) when (e is KernelException or VirtException or IOException or UnauthorizedAccessException or PlatformNotSupportedException)
         {
             log.Error(e.Message);
             return 1;
         }
     }
 
-    private static void Run(string runtimeDirectory, Log log)
+    private static void Run(string runtimeDirectory, string stateDirectory, Log log)
     {
         SecureProcess();
         using var loop = new EventLoop(TimeProvider.System, e => log.Error(e.ToString()));
@@ -52,7 +53,7 @@ internal static class Program
             Log = log,
             Time = TimeProvider.System,
             Stub = stub,
-            Cgroups = Cgroups.Detect(),
+            Cgroups = Cgroups.Detect(Directory.CreateDirectory(stateDirectory).FullName),
             Host = new HostFacts(),
             Records = new GuestRecords(Path.Combine(runtimeDirectory, "containers")),
             StagingDirectory = staging,

@@ -12,7 +12,7 @@ internal sealed class ContainerEngine(VirtOptions options, TimeProvider time, IL
 {
     private readonly SupervisorClient _supervisor = new(options, time, logger);
     private readonly ConcurrentDictionary<Guid, LaunchSpec> _specs = new();
-    private readonly Lazy<ICgroups> _cgroups = new(Cgroups.Cgroups.Detect);
+    private readonly Lazy<ICgroups> _cgroups = new(() => Cgroups.Cgroups.Detect(Directory.CreateDirectory(options.StateDirectory).FullName));
 
     public async Task ConnectAsync(CancellationToken cancellationToken)
     {

@@ -120,7 +120,7 @@ internal sealed class SupervisorClient(VirtOptions options, TimeProvider time, I
             catch (SocketException e) when (time.GetElapsedTime(begun) > StartLimit)
             {
                 throw new SupervisorException(
-                    $"No supervisor answers at {_socketPath}: {e.Message}. See its journal, or supervisor.log in the same folder.", e);
+                    $"No supervisor answers at {_socketPath} ({e.Message}). {SupervisorProcess.LastWords(options.RuntimeDirectory)}", e);
             }
             catch (SocketException)
             {
@@ -129,7 +129,7 @@ internal sealed class SupervisorClient(VirtOptions options, TimeProvider time, I
                 {
                     started = true;
                     logger.LogInformation("No supervisor answers at {Path}: starting one", _socketPath);
-                    await SupervisorProcess.StartAsync(options.SupervisorPath, options.RuntimeDirectory, cancellationToken).ConfigureAwait(false);
+                    await SupervisorProcess.StartAsync(options.SupervisorPath, options.RuntimeDirectory, options.StateDirectory, cancellationToken).ConfigureAwait(false);
                 }
 
                 await Task.Delay(RetryInterval, cancellationToken).ConfigureAwait(false);

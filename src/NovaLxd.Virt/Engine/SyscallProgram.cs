@@ -60,10 +60,8 @@ internal sealed unsafe class SyscallProgram : IDisposable
         var result = BitConverter.ToInt64(report);
         var index = (int)((BitConverter.ToInt64(report[8..]) - _memory.Address - EntriesOffset) / SyscallStub.EntrySize);
         var step = _steps[index];
-        var target = step.Arguments.OfType<Argument.Text>().Select(text => text.Value).LastOrDefault(text => text.Length > 0);
-        return result < 0
-            ? new KernelException((int)-result, step.Call.ToString(), step.Call == Syscall.execve ? (step.Arguments[0] as Argument.Text)?.Value : target ?? step.ToString())
-            : new KernelException(Errno.EPIPE, step.Call.ToString(), step.ToString());
+        var target = step.Call == Syscall.execve ? (step.Arguments[0] as Argument.Text)?.Value : step.ToString();
+        return new KernelException(result < 0 ? (int)-result : Errno.EPIPE, step.Call.ToString(), target);
     }
 
     public void Dispose() => _memory.Dispose();

@@ -198,7 +198,7 @@ internal sealed class EngineHost : IAsyncDisposable
         foreach (var folder in new[] { upper, work })
         {
             Directory.CreateDirectory(folder);
-            Cgroups.Owner.Set(folder, map.HostBase);
+            NovaLxd.Virt.Cgroups.CgroupFile.ChangeOwner(folder, map.HostBase);
         }
 
         return new RootfsMount([lower], upper, work);
