@@ -97,8 +97,27 @@ internal sealed class Guest : IDisposable
         }
 
         _ending.Timer = _context.Loop.After(grace, Kill);
-        var kind = InitKind.Detect(Record.Init!.Pid);
-        SysPidfd.SendSignal(_pidfd!, _ending.Reboot ? kind.Reboot : kind.Halt);
+        AskInit(_ending);
+    }
+
+    /// <summary>Init's own signal, once it takes it: an init that has hardly begun would not get it.</summary>
+    private void AskInit(EndRequest ending)
+    {
+        if (_ending != ending || _pidfd is null || ending.Killed)
+        {
+            return;
+        }
+
+        var pid = Record.Init!.Pid;
+        var kind = InitKind.Detect(pid);
+        var signal = ending.Reboot ? kind.Reboot : kind.Halt;
+        if (InitKind.Takes(pid, signal))
+        {
+            SysPidfd.SendSignal(_pidfd, signal);
+            return;
+        }
+
+        _context.Loop.After(TimeSpan.FromMilliseconds(100), () => AskInit(ending));
     }
 
     public void Freeze(Action<Exception?> done)

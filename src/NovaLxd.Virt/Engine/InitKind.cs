@@ -29,8 +29,12 @@ internal sealed record InitKind(string Name, int Halt, int Reboot)
     }
 
     /// <summary>
-    /// Some other program: the first it handles of those that mean "end". What it neither handles nor blocks the kernel does not deliver to it (pid_namespaces(7)).
+    /// Whether init takes a signal yet. What it neither handles nor blocks (to read it from a signalfd) the kernel does not deliver to it (pid_namespaces(7)),
+    /// so right after its exec it has to be asked later.
     /// </summary>
+    public static bool Takes(int pid, int signal) => (ReadSignalMask(pid, "SigCgt:") | ReadSignalMask(pid, "SigBlk:")) is var taken && (taken & (1UL << (signal - 1))) != 0;
+
+    /// <summary>Some other program: the first it handles of those that mean "end".</summary>
     private static InitKind FirstCaught(int pid, string program)
     {
         var caught = ReadSignalMask(pid, "SigCgt:") | ReadSignalMask(pid, "SigBlk:");
@@ -41,10 +45,26 @@ internal sealed record InitKind(string Name, int Halt, int Reboot)
 
     private static ulong ReadSignalMask(int pid, string field)
     {
-        var line = File.ReadLines($"/proc/{pid.ToString(CultureInfo.InvariantCulture)}/status").FirstOrDefault(line => line.StartsWith(field, StringComparison.Ordinal));
-        return line is null ? 0 : ulong.Parse(line[field.Length..].Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+        try
+        {
+            var line = File.ReadLines($"/proc/{pid.ToString(CultureInfo.InvariantCulture)}/status").FirstOrDefault(line => line.StartsWith(field, StringComparison.Ordinal));
+            return line is null ? 0 : ulong.Parse(line[field.Length..].Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+        }
+        catch (IOException)
+        {
+            return 0; // It has just ended.
+        }
     }
 
-    private static string ReadLink(int pid) =>
-        File.ResolveLinkTarget($"/proc/{pid.ToString(CultureInfo.InvariantCulture)}/exe", returnFinalTarget: false)?.FullName ?? "";
+    private static string ReadLink(int pid)
+    {
+        try
+        {
+            return File.ResolveLinkTarget($"/proc/{pid.ToString(CultureInfo.InvariantCulture)}/exe", returnFinalTarget: false)?.FullName ?? "";
+        }
+        catch (IOException)
+        {
+            return ""; // It has just ended.
+        }
+    }
 }
