@@ -10,8 +10,6 @@ namespace NovaLxd.Virt;
 /// The order of things. Create: ids, record, root file system. Start: mount, plug, launch. Stop: end, forget, unmount, unplug. Delete: all of that, root file
 /// system, record. Engine, storage and plugs know nothing of each other; what one returns is given to the next here.
 /// </summary>
-/// <param name="readPort">Counters of a port as its guest sees them; null when it is not plugged.</param>
-/// <param name="readConsoleLog">The newest bytes of a console log file, for containers the engine has forgotten.</param>
 internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDisposable
 {
     private readonly VirtOptions _options;
@@ -32,6 +30,8 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
     private readonly ContainerRecovery _recovery;
     private readonly ContainerEvents _events;
 
+    /// <param name="readPort">Counters of a port as its guest sees them; null when it is not plugged.</param>
+    /// <param name="readConsoleLog">The newest bytes of a console log file, for containers the engine has forgotten.</param>
     public ContainerDriver(
         VirtOptions options, IContainerEngine engine, IStorageBackend storage, IPortPlug plug, HostInspector host, IdRanges ids,
         Func<PortSpec, PortUsage?> readPort, Func<string, int, byte[]> readConsoleLog, TimeProvider time, ILogger<ContainerDriver> logger)

@@ -9,6 +9,12 @@ public sealed record VirtOptions
     /// <summary>Sockets and what need not survive a boot.</summary>
     public string RuntimeDirectory { get; init; } = "/run/novalxd";
 
+    /// <summary>
+    /// Program of the supervisor, started when none runs (under systemd its own unit starts it first); a .dll is run by dotnet. Null: novalxd-supervisor,
+    /// or else novalxd-supervisor.dll, beside this program.
+    /// </summary>
+    public string? SupervisorPath { get; init; }
+
     /// <summary>"overlay".</summary>
     public string StorageBackend { get; init; } = "overlay";
 
