@@ -8,11 +8,11 @@
 # $STACK_CACHE/images (/var/cache/novalxd/images), and $STACK_CACHE/images/NAME.tar.gz etc. are links to the newest.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source=devstack/lib/common.sh
+# shellcheck source=lib/common.sh
 . "$HERE/lib/common.sh"
-# shellcheck source=devstack/images/busybox.sh
+# shellcheck source=images/busybox.sh
 . "$HERE/images/busybox.sh"
-# shellcheck source=devstack/images/debian.sh
+# shellcheck source=images/debian.sh
 . "$HERE/images/debian.sh"
 OUT=$STACK_CACHE/images
 

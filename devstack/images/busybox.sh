@@ -23,7 +23,7 @@ busybox_root() {
     install -m 755 /bin/busybox "$root/usr/bin/busybox"
     busybox --list-full | while read -r applet; do
         # "linuxrc", the one name without a folder, is for a RAM disk.
-        case $applet in */*) ln -sf /usr/bin/busybox "$root/usr/${applet#usr/}" ;; esac
+        case $applet in */busybox) ;; */*) ln -sf /usr/bin/busybox "$root/usr/${applet#usr/}" ;; esac
     done
 
     dropbear_files | while read -r applet; do

@@ -20,6 +20,7 @@ build_debian() {    # build_debian FORMAT FILE
 
 # The lines of a sources.list for Debian's own archives, as apt on this machine has them.
 debian_sources() {
+    # shellcheck disable=SC2016    # apt-get fills these in
     apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' |
         grep -E ' bookworm(-updates|-security)? main$' | sort -u
 }
@@ -54,7 +55,7 @@ debian_configure() {
     rm -f "$root"/etc/ssh/ssh_host_* "$root/etc/hostname" "$root/etc/resolv.conf" "$root/var/lib/dbus/machine-id"
     ln -s /etc/machine-id "$root/var/lib/dbus/machine-id"
     printf '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n' > "$root/etc/hosts"
-    rm -rf "$root"/var/cache/apt/*.bin "$root"/var/lib/apt/lists/* "$root"/var/log/{dpkg,apt,bootstrap,alternatives}* "$root"/dev/* "$root"/run/* "$root"/tmp/*
+    rm -rf "$root"/var/cache/apt/*.bin "$root"/var/lib/apt/lists/* "$root"/var/log/{dpkg,apt,bootstrap,alternatives}* "${root:?}"/{dev,run,tmp}/*
 }
 
 debian_pack_squashfs() {

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034    # variables are for those who source this
 # Sourced by the scripts of this folder: where things are kept, how steps are shown, how processes are kept track of.
 # Everything lives in $STACK_STATE, $STACK_LOGS and $STACK_CACHE; files that Debian's packages put under /etc stay as they are.
 
