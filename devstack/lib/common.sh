@@ -11,7 +11,9 @@ ETC=$STACK_STATE/etc
 RUN=$STACK_STATE/run
 
 # A Python of the administrator's own (pyenv, conda) must not shadow the one that Debian's OpenStack needs.
-export PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
+# The .NET SDK may be anywhere.
+DOTNET=$(PATH=$PATH:${DOTNET_ROOT:-/usr/share/dotnet} command -v dotnet)
+export PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin${DOTNET:+:${DOTNET%/*}} LC_ALL=C.UTF-8
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1
 unset PYTHONHOME PYTHONPATH PYTHONUNBUFFERED
 
