@@ -85,17 +85,24 @@ start() {
     echo "$pid $(start_time $pid)" > "$RUN/$name.pid"
 }
 
-# stop NAME [SIGNAL]: the signal (TERM) to the process; after ten seconds KILL to what is left of its process group.
-stop() {
+# stop_alone NAME [SECONDS]: TERM to the process itself, and KILL when it has not ended in that time. Its children live on.
+stop_alone() {
     local pid _started
     if running "$1"; then
         read -r pid _started < "$RUN/$1.pid"
-        kill -"${2:-TERM}" "$pid" 2>/dev/null
-        local name=$1
-        wait_for 10 eval "! running $name" || say "$1 (pid $pid) did not end by itself and was killed"
-        kill -KILL -- "-$pid" 2>/dev/null
+        kill -TERM "$pid" 2>/dev/null
+        wait_for "${2:-15}" eval "! running $1" ||
+            { say "$1 (pid $pid) did not end by itself and is killed"; kill -KILL "$pid" 2>/dev/null; }
     fi
     rm -f "$RUN/$1.pid"
+}
+
+# stop NAME: the same, and then KILL to what is left of its process group.
+stop() {
+    local pid='' _started
+    ! running "$1" || read -r pid _started < "$RUN/$1.pid"
+    stop_alone "$1"
+    [ -z "$pid" ] || kill -KILL -- "-$pid" 2>/dev/null || true
 }
 
 # --- Debian packages -----------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ format_dotnet() {
 scripts() {
     git ls-files --cached --others --exclude-standard | while read -r file; do
         case ${file##*/} in
-            *.sh) echo "$file" ;;
+            *.sh|*.script) echo "$file" ;;
             *.*) ;;
             *) [ ! -f "$file" ] || ! head -1 "$file" | grep -qaE '^#!.*[/ ](ba)?sh( |$)' || echo "$file" ;;
         esac
