@@ -92,7 +92,7 @@ stop_alone() {
         read -r pid _started < "$RUN/$1.pid"
         kill -TERM "$pid" 2>/dev/null
         wait_for "${2:-15}" eval "! running $1" ||
-            { say "$1 (pid $pid) did not end by itself and is killed"; kill -KILL "$pid" 2>/dev/null; }
+            { say "did not end on SIGTERM and was killed" >> "$STACK_LOGS/$1.log"; kill -KILL "$pid" 2>/dev/null; }
     fi
     rm -f "$RUN/$1.pid"
 }

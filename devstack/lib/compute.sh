@@ -67,7 +67,7 @@ start_lxcfs() {
     mountpoint -q /var/lib/lxcfs && return 0
     command -v lxcfs > /dev/null && [ -e /dev/fuse ] || return 0    # containers then see the host's /proc/meminfo
     mkdir -p /var/lib/lxcfs
-    start lxcfs lxcfs /var/lib/lxcfs
+    start lxcfs lxcfs --enable-cfs /var/lib/lxcfs    # processors as the CFS quota has them
     wait_for 10 mountpoint -q /var/lib/lxcfs
 }
 
@@ -79,7 +79,8 @@ start_compute() {
     if stale novalxd-supervisor "$supervisor"; then stop_alone novalxd-supervisor; fi
     start novalxd-supervisor "$supervisor" --runtime-dir "$RUN/novalxd" --state-dir "$STACK_STATE/compute/instances"
     start novalxd "$service" --config-file "$ETC/nova/common.conf" --config-file "$ETC/novalxd.conf"
-    wait_for "${STACK_COMPUTE_TIMEOUT:-90}" compute_up && return 0
+    wait_for "${STACK_COMPUTE_TIMEOUT:-90}" compute_up_or_gone
+    compute_up > /dev/null && return 0
     running novalxd-supervisor || echo "the supervisor ended; see $STACK_LOGS/novalxd-supervisor.log" >&2
     running novalxd || echo "the service ended" >&2
     echo "NovaLxd is not up in Nova; the last lines of its logs:" >&2
@@ -87,9 +88,10 @@ start_compute() {
     return 1
 }
 
+compute_up_or_gone() { ! running novalxd || compute_up; }
+
 # As the scheduler sees it: the service reports, and the host is mapped to the cell.
 compute_up() {
-    running novalxd || return 0    # no use in waiting longer; told apart below
     rest GET compute "/os-services?binary=nova-compute&host=$STACK_HOST" | jq -e '.services[] | select(.state == "up")' &&
         [ "$(sql -N -e "select count(*) from nova_api.host_mappings where host = '$STACK_HOST'")" = 1 ]
 }

@@ -6,17 +6,19 @@ openstack() { (. "$STACK_STATE/openrc"; command openstack "$@"); }
 
 # boot NAME IMAGE FLAVOR
 boot() {
-    local status
-    status=$(rest GET compute "/servers/detail?name=^$1\$" | jq -r '.servers[0].status // empty') || return 1
+    local status; status=$(server_status "$1") || return 1
     [ "$status" != ACTIVE ] || return 0
     [ -z "$status" ] || openstack server delete --wait "$1" || return 1
-    openstack server create --image "$2" --flavor "$3" --network private --key-name stack --wait "$1" > "$STACK_LOGS/server-$1.log" 2>&1 && return 0
+    openstack server create --image "$2" --flavor "$3" --network private --key-name stack --wait "$1" > "$STACK_LOGS/server-$1.log" 2>&1
+    # The client's exit status is 0 even when the server ended in ERROR.
+    [ "$(server_status "$1")" != ACTIVE ] || return 0
     tail -5 "$STACK_LOGS/server-$1.log" >&2
-    openstack server show "$1" -f value -c fault >&2
-    echo "the service's log: $STACK_LOGS/novalxd.log" >&2
+    rest GET compute "/servers/detail?name=^$1\$" | jq -r '.servers[0] | "\(.name) is \(.status): \(.fault.message // "no fault is recorded")"' >&2
+    echo "the service's log: $STACK_LOGS/novalxd.log; the scheduler's: $STACK_LOGS/nova-scheduler.log" >&2
     return 1
 }
 
+server_status() { rest GET compute "/servers/detail?name=^$1\$" | jq -r '.servers[0].status // empty'; }
 server_id() { rest GET compute "/servers?name=^$1\$" | jq -r '.servers[0].id // empty'; }
 port_of()   { rest GET network "/ports?device_id=$1" | jq -c '.ports[0]'; }
 console()   { openstack console log show "$1"; }

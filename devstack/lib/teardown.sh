@@ -60,18 +60,17 @@ stop_services() {
 stop_infrastructure() { stop rabbitmq; stop epmd; stop memcached; stop mariadb; }
 
 remove_network() {
-    local name table tool
+    local name table tool rules
     for name in $(neutron_namespaces); do ip netns del "$name"; done
     for name in "$LINK_PHYSICAL" "$LINK_TUNNEL" $(neutron_links); do ip link del "$name" 2>/dev/null; done
     # The Linux bridge agent's chains carry its program's name.
     for tool in iptables ip6tables; do
         for table in raw mangle nat filter; do
-            "$tool-save" -t $table 2>/dev/null | grep -q neutron- || continue
-            "$tool-save" -t $table | grep -v neutron- | "$tool-restore" -T $table
+            rules=$("$tool-save" -t $table 2>/dev/null) || continue
+            [[ $rules != *neutron-* ]] || grep -v neutron- <<< "$rules" | "$tool-restore" -T $table
         done
     done
     for table in nat filter; do
-        ebtables-save 2>/dev/null | grep -q neutron || break
         for name in $(ebtables -t $table -L 2>/dev/null | sed -n 's/^Bridge chain: \(neutron[^,]*\),.*/\1/p'); do
             remove_ebtables_chain "$table" "$name"
         done
