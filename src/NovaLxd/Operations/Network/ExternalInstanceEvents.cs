@@ -78,6 +78,6 @@ internal sealed class ExternalInstanceEvents(
     {
         using var held = await locks.AcquireAsync(instance.Uuid, cancellationToken);
         var networkInfo = await ports.ForgetPortAsync(context, instance, portId, cancellationToken);
-        await plugging.PlugWithoutWaitingAsync(instance, networkInfo, cancellationToken);
+        await plugging.PlugWithoutWaitingAsync(context, instance, networkInfo, cancellationToken);
     }
 }
