@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using System.Text;
 using Microsoft.Win32.SafeHandles;
 using NovaLxd.Virt.Kernel;
 using NovaLxd.Virt.Processes;
@@ -70,8 +71,9 @@ internal sealed class Ext4Templates(string folder)
     /// <returns>The new disk, open for reading and writing.</returns>
     public static SafeFileHandle Clone(string template, string path)
     {
-        using var source = File.OpenHandle(template, options: FileOptions.None, share: FileShare.ReadWrite);
-        var disk = File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite);
+        using var source = Ext4Disks.Open(template, writable: false);
+        using var parent = DirectoryHandle.Open(Path.GetDirectoryName(path)!);
+        var disk = parent.CreateFile(Encoding.UTF8.GetBytes(Path.GetFileName(path)), 0x180);
         try
         {
             FileRange.CopySparse(source, disk);

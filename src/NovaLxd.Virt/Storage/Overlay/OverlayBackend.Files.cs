@@ -96,6 +96,7 @@ internal sealed partial class OverlayBackend
 
         if (template is not null)
         {
+            CheckRoom(request.Files.Sum(file => file.Content.LongLength));
             using var disk = Ext4Templates.Clone(template, paths.Image);
             var error = Ext4Disks.TryMount(disk, paths.Image, paths.Disk);
             if (error != 0)
@@ -112,6 +113,20 @@ internal sealed partial class OverlayBackend
 
         var record = new RootfsRecord(request.Id, request.ImageKey, request.SizeBytes, request.IdMap?.HostBase, _time.GetUtcNow());
         StorageJson.Write(paths.Container, RootfsPaths.RecordName, record, StorageJson.Default.RootfsRecord);
+    }
+
+    /// <summary>
+    /// The disk is sparse, and what is written to it reaches the host later, when nobody can be told any more that there is no room. So a
+    /// host that is as good as full makes no more of them.
+    /// </summary>
+    private void CheckRoom(long files)
+    {
+        const long reserve = 64 << 20;
+        var usage = FileSystemUsage.Of(_state);
+        if (usage.TotalBytes - usage.UsedBytes < files + reserve)
+        {
+            throw new KernelException(Errno.ENOSPC, "create", _state);
+        }
     }
 
     private static void MakeLayers(RootfsPaths paths, DirectoryHandle image, IReadOnlyList<InjectedFile> files, uint firstId)
@@ -191,7 +206,7 @@ internal sealed partial class OverlayBackend
             return FileSystemUsage.Of(paths.Disk).UsedBytes;
         }
 
-        using var disk = File.OpenHandle(paths.Image, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        using var disk = Ext4Disks.Open(paths.Image, writable: false);
         return Ext4Disks.ReadSuperblock(disk)?.UsedBytes ?? 0;
     }
 
