@@ -30,6 +30,8 @@ internal sealed class Ext4Templates(string folder)
     private const string Features =
         "none,has_journal,ext_attr,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize,metadata_csum,metadata_csum_seed";
 
+    private const int BlockSize = 4096;
+
     private const int MaxTemplates = 64;
 
     private readonly KeyedLock<long> _locks = new();
@@ -47,10 +49,11 @@ internal sealed class Ext4Templates(string folder)
         }
     }
 
-    /// <summary>Path of the template for a size in bytes, made now if need be.</summary>
+    /// <summary>Path of the template for a size in bytes (whole blocks of it), made now if need be.</summary>
     public async Task<string> GetAsync(long size, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(size, MinSize);
+        size -= size % BlockSize;
         var path = Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"{Generation}{size}.img"));
         if (File.Exists(path))
         {

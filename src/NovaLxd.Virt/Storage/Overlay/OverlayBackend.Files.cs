@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text;
 using Microsoft.Extensions.Logging;
 using NovaLxd.Virt.Kernel;
-using NovaLxd.Virt.Processes;
 
 namespace NovaLxd.Virt.Storage.Overlay;
 
@@ -211,10 +210,6 @@ internal sealed partial class OverlayBackend
     }
 
     private RootfsPaths PathsOf(Guid id) => new(Path.Combine(_containers, id.ToString()));
-
-    private static bool IsOutOfSpace(Exception e) =>
-        e is KernelException { Errno: Errno.ENOSPC or Errno.EDQUOT } or IOException { HResult: Errno.ENOSPC or Errno.EDQUOT }
-        || (e is CommandFailedException && e.Message.Contains("No space left on device", StringComparison.Ordinal));
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Removing a half made root file system of container {Container}")]
     private static partial void LogHalfMade(ILogger logger, Guid container);

@@ -65,6 +65,8 @@ public sealed class HostileImageTests : IAsyncLifetime
         { "unknown-type", "type" },
         { "bad-capability", "cannot be made" },
         { "huge-attribute", "too large for the host's file system" },
+        { "many-attributes", "too large for the host's file system" },
+        { "long-attribute-name", "cannot be made" },
         { "endless-link", "symbolic link to nothing or to a path that is too long" },
     };
 
@@ -240,6 +242,8 @@ public sealed class HostileImageTests : IAsyncLifetime
             "unknown-type" => root.Member("etc/m", 'M'),
             "bad-capability" => root.Pax("SCHILY.xattr.security.capability", "nonsense").File("bin/c", ""),
             "huge-attribute" => root.Pax(("SCHILY.xattr.user.huge", new byte[60_000])).File("bin/c", ""),
+            "many-attributes" => root.Pax([.. Enumerable.Range(0, 40).Select(i => ($"SCHILY.xattr.user.a{i}", new byte[500]))]).File("bin/c", ""),
+            "long-attribute-name" => root.Pax("SCHILY.xattr.user." + new string('n', 300), "v").File("bin/c", ""),
             _ => root.Pax("linkpath", new string('l', 5000)).SymbolicLink("etc/l", "x"),
         };
     }
