@@ -121,7 +121,8 @@ public sealed class OverlayBackendTests : IAsyncLifetime
         {
             StartInfo = new System.Diagnostics.ProcessStartInfo("unshare", ["-m", "--propagation", "private", "sh", "-c", "echo ready; read wait"])
             {
-                RedirectStandardOutput = true, RedirectStandardInput = true,
+                RedirectStandardOutput = true,
+                RedirectStandardInput = true,
             },
         };
         other.Start();
