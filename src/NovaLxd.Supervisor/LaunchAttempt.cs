@@ -153,7 +153,7 @@ internal sealed class LaunchAttempt : IDisposable
         {
             var steps = LaunchPlan.Build(spec, Inputs(context, spec, root.Number, childs.Number, cgroup));
             return new LaunchAttempt(
-                context, spec, ChildProcess.Start(context.Stub, steps, LaunchPlan.CloneFlags(spec)), ours, cgroup, oldNetwork);
+                context, spec, ChildProcess.Start(context.Stub, steps, [root.Number, childs.Number], LaunchPlan.CloneFlags(spec)), ours, cgroup, oldNetwork);
         }
     }
 
