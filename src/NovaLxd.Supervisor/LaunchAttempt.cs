@@ -183,7 +183,7 @@ internal sealed class LaunchAttempt : IDisposable
         }
 
         Cgroup.Join(_child.Pid);
-        Network = NicMover.OpenNamespace(_child.Pid);
+        Network = NicMover.TryOpenNamespace(_child.Pid) ?? throw new LaunchFailedException($"{_spec.Name} could not be launched: it was killed before its init ran.");
         foreach (var nic in _spec.Nics)
         {
             if (_oldNetwork is null)
