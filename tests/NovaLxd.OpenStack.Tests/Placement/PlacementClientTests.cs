@@ -233,6 +233,17 @@ public sealed class PlacementClientTests : CloudTest
     }
 
     [Fact]
+    public async Task ProviderDeletedSinceWeReadItFailsOneUpdateOnly()
+    {
+        var client = Client();
+        await Update(client);
+        await Client().DeleteProviderTreeAsync(Service, Uuid, Never);
+        await Assert.ThrowsAsync<OpenStackHttpException>(() => Update(client, inventories: new() { ["VCPU"] = new(9) }));
+        await Update(client, inventories: new() { ["VCPU"] = new(9) });
+        Assert.Equal(9, (int)Provider.Inventories["VCPU"]["total"]!);
+    }
+
+    [Fact]
     public async Task TwoUpdatesAtOnceDoNotCollide()
     {
         var client = Client();
