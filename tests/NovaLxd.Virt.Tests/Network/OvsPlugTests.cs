@@ -43,7 +43,10 @@ public sealed class OvsPlugTests : PortPlugContract
     [Fact]
     public async Task UsesTheInterfaceIdThatNeutronGave()
     {
-        var port = NewPort() with { Details = new Dictionary<string, string> { [PortDetails.DatapathType] = "netdev", [PortDetails.InterfaceId] = "of-a-trunk" } };
+        var port = NewPort() with
+        {
+            Details = new Dictionary<string, string> { [PortDetails.DatapathType] = "netdev", [PortDetails.InterfaceId] = "of-a-trunk" },
+        };
 
         await PlugAsync(port);
 
@@ -72,7 +75,9 @@ public sealed class OvsPlugTests : PortPlugContract
         await PlugAsync(port);
         Assert.Equal("8000 80 ", await _ovs.AskAsync($"get Interface {port.HostDevice} ingress_policing_rate ingress_policing_burst | tr '\\n' ' '"));
         Assert.Equal("{max-rate=\"24000000\"}", await _ovs.AskAsync($"get QoS {port.HostDevice} other_config"));
-        Assert.Equal("{burst=\"819200\", max-rate=\"24000000\", min-rate=\"16000000\"}", await _ovs.AskAsync("get Queue $(ovs-vsctl --bare --columns=_uuid --db=" + _ovs.Options.Connection + " list Queue) other_config"));
+        Assert.Equal(
+            "{burst=\"819200\", max-rate=\"24000000\", min-rate=\"16000000\"}",
+            await _ovs.AskAsync($"get Queue {await _ovs.AskAsync("--columns=_uuid list Queue")} other_config"));
         await PlugAsync(port with { Inbound = new PortRate(500) });
         Assert.Equal("{max-rate=\"4000000\"}", await _ovs.AskAsync($"get QoS {port.HostDevice} other_config"));
 
