@@ -1,0 +1,518 @@
+using NovaLxd.Virt;
+using NovaLxd.Virt.Cgroups;
+using NovaLxd.Virt.Engine;
+using NovaLxd.Virt.Kernel;
+
+namespace NovaLxd.Supervisor;
+
+/// <summary>
+/// One container's life here: launching, running or frozen, ending, ended. Its record in the runtime directory follows each change. All on the loop's thread.
+/// </summary>
+internal sealed class Guest : IDisposable
+{
+    private static readonly TimeSpan LaunchLimit = TimeSpan.FromMinutes(1);
+
+    private readonly SupervisorContext _context;
+    private readonly RebootBackoff _backoff;
+    private readonly List<Action<Exception?>> _launchWaiters = [];
+    private LaunchAttempt? _attempt;
+    private EventLoop.Registration? _watch;
+    private EventLoop.Timer? _timer;
+    private ConsolePump? _console;
+    private FileDescriptor? _pidfd;
+    private FileDescriptor? _network;
+    private ContainerCgroup _cgroup;
+    private EndRequest? _ending;
+    private bool _rebooting;
+    private int _statusTries;
+
+    public Guest(SupervisorContext context, GuestRecord record)
+    {
+        _context = context;
+        Record = record;
+        _backoff = new RebootBackoff(context.Time);
+        _cgroup = context.Cgroups.Open(record.Spec.CgroupParent, record.Spec.Name);
+    }
+
+    public GuestRecord Record { get; private set; }
+
+    public LaunchSpec Spec => Record.Spec;
+
+    public bool IsRunning => Record.State is ContainerState.Running or ContainerState.Frozen;
+
+    /// <summary>Whether a launch is at a point where this process must not be replaced.</summary>
+    public bool IsLaunching => _attempt is not null;
+
+    public FileDescriptor? Pidfd => _pidfd;
+
+    public FileDescriptor? Network => _network;
+
+    public FileDescriptor? Terminal => _console?.Master;
+
+    public ContainerCgroup Cgroup => _cgroup;
+
+    public EngineContainer Describe() => new(Spec.Id, Spec.Name, Record.State, Record.Init?.Pid ?? 0, Record.StartedAt, Record.LastExit);
+
+    /// <summary>Launches what does not run; waits with the others when it is being launched.</summary>
+    /// <param name="spec">Replaces the earlier one.</param>
+    public void Launch(LaunchSpec spec, Action<Exception?> done)
+    {
+        if (_attempt is null && (IsRunning || _rebooting))
+        {
+            done(null);
+            return;
+        }
+
+        _launchWaiters.Add(done);
+        if (_attempt is null)
+        {
+            Record = new GuestRecord { Spec = spec, State = ContainerState.Stopped };
+            _backoff.Reset();
+            BeginLaunch();
+        }
+    }
+
+    /// <summary>Signals init; kills after <paramref name="grace"/>. <paramref name="done"/> learns whether the guest went by itself.</summary>
+    public void End(bool reboot, TimeSpan grace, Action<bool, Exception?> done)
+    {
+        if (_attempt is null && _pidfd is null)
+        {
+            EndWithoutProcess(reboot, done);
+            return;
+        }
+
+        if (Record.State == ContainerState.Frozen)
+        {
+            Unfreeze(_ => { });
+        }
+
+        _ending ??= new EndRequest { Reboot = reboot };
+        _ending.Reboot &= reboot; // A stop wins over a reboot under way.
+        _ending.Waiters.Add(done);
+        _ending.Timer?.Cancel();
+        if (grace <= TimeSpan.Zero || _attempt is not null)
+        {
+            Kill();
+            return;
+        }
+
+        _ending.Timer = _context.Loop.After(grace, Kill);
+        AskInit(_ending);
+    }
+
+    /// <summary>Init's own signal, once it takes it: an init that has hardly begun would not get it.</summary>
+    private void AskInit(EndRequest ending)
+    {
+        if (_ending != ending || _pidfd is null || ending.Killed)
+        {
+            return;
+        }
+
+        var pid = Record.Init!.Pid;
+        var kind = InitKind.Detect(pid);
+        var signal = ending.Reboot ? kind.Reboot : kind.Halt;
+        if (InitKind.Takes(pid, signal))
+        {
+            SysPidfd.SendSignal(_pidfd, signal);
+            return;
+        }
+
+        _context.Loop.After(TimeSpan.FromMilliseconds(100), () => AskInit(ending));
+    }
+
+    public void Freeze(Action<Exception?> done)
+    {
+        if (Record.State == ContainerState.Frozen)
+        {
+            done(null);
+            return;
+        }
+
+        if (_pidfd is null || _attempt is not null)
+        {
+            done(new ContainerStateException($"{Spec.Name} does not run and cannot be frozen."));
+            return;
+        }
+
+        _cgroup.Freeze();
+        Save(Record with { State = ContainerState.Frozen });
+        _context.Publish(Event(ContainerEventKind.Frozen));
+        done(null);
+    }
+
+    public void Unfreeze(Action<Exception?> done)
+    {
+        if (Record.State == ContainerState.Frozen)
+        {
+            _cgroup.Unfreeze();
+            Save(Record with { State = ContainerState.Running });
+            _context.Publish(Event(ContainerEventKind.Unfrozen));
+        }
+
+        done(Record.State == ContainerState.Running ? null : new ContainerStateException($"{Spec.Name} does not run and cannot be unfrozen."));
+    }
+
+    /// <summary>Removes cgroup and record of what has ended.</summary>
+    public void Forget()
+    {
+        if (IsRunning || _attempt is not null || _rebooting)
+        {
+            throw new ContainerStateException($"{Spec.Name} runs: stop it before it is forgotten.");
+        }
+
+        _timer?.Cancel();
+        _cgroup.Remove();
+        _context.Records.Delete(Spec.Id);
+    }
+
+    /// <summary>Takes over a running container from an earlier supervisor, or finds that it has ended.</summary>
+    /// <param name="keptPidfd">This and the others: kept over an upgrade of this very process, the terminal also by the service manager.</param>
+    /// <param name="keptNetwork"/>
+    /// <param name="keptTerminal"/>
+    public void Adopt(FileDescriptor? keptPidfd, FileDescriptor? keptNetwork, FileDescriptor? keptTerminal)
+    {
+        if (Record.Init is null)
+        {
+            return;
+        }
+
+        _pidfd = keptPidfd ?? Record.Init.Open();
+        if (_pidfd is null)
+        {
+            Finish(ContainerState.Stopped, "init ended while no supervisor ran; how is not known");
+            return;
+        }
+
+        if (Record.State is not (ContainerState.Running or ContainerState.Frozen))
+        {
+            // The supervisor died between clone and exec: without its "go" the child ends, with it init runs.
+            Record = Record with { State = ContainerState.Running };
+        }
+
+        _network = keptNetwork ?? NicMover.OpenNamespace(Record.Init.Pid);
+        _watch = _context.Loop.Watch(_pidfd, SysEpoll.EPOLLIN, OnInitEnded);
+        Save(Record with { State = _cgroup.IsFrozen() ? ContainerState.Frozen : ContainerState.Running });
+        if (keptTerminal is not null)
+        {
+            UseTerminal(keptTerminal);
+        }
+    }
+
+    /// <summary>The console's master comes back from whoever kept it. Owned from here on.</summary>
+    public void UseTerminal(FileDescriptor master)
+    {
+        if (_console is not null || _pidfd is null)
+        {
+            master.Dispose();
+            return;
+        }
+
+        _console = new ConsolePump(_context.Loop, master, new ConsoleRing(Spec.ConsoleLogPath, Spec.ConsoleLogBytes), _context.ConsoleBuffer);
+    }
+
+    public void ReportExit()
+    {
+        if (Record is { LastExit: not null, ExitReported: false } && _context.Publish(ExitEvent()))
+        {
+            Save(Record with { ExitReported = true });
+        }
+    }
+
+    /// <summary>Lets go of everything; the processes run on.</summary>
+    public void Dispose()
+    {
+        _timer?.Cancel();
+        _watch?.Dispose();
+        _attempt?.Dispose();
+        _console?.Dispose();
+        _pidfd?.Dispose();
+        _network?.Dispose();
+    }
+
+    private void BeginLaunch()
+    {
+        try
+        {
+            _attempt = LaunchAttempt.Begin(_context, Spec, _network, attempt => Save(Record with
+            {
+                Init = attempt.Identity,
+                StartedAt = _context.Time.GetUtcNow(),
+                LastExit = null,
+            }));
+        }
+        catch (Exception e) when (e is LaunchFailedException or ContainerStateException)
+        {
+            DropNetwork(bringHome: false); // The attempt has done so.
+            LaunchFailed(e);
+            return;
+        }
+
+        _timer = _context.Loop.After(LaunchLimit, () => SysPidfd.SendSignal(_attempt!.Pidfd, Signal.SIGKILL));
+        _watch = _context.Loop.Watch(_attempt.Errors, SysEpoll.EPOLLIN, OnLaunchProgress);
+    }
+
+    private void OnLaunchProgress()
+    {
+        if (!_attempt!.TryFinish(out var terminal, out var failure))
+        {
+            return;
+        }
+
+        _watch!.Dispose();
+        _timer!.Cancel();
+        var attempt = _attempt;
+        _attempt = null;
+        if (failure is not null)
+        {
+            attempt.Abandon();
+            DropNetwork(bringHome: false);
+            LaunchFailed(failure);
+            return;
+        }
+
+        DropNetwork(bringHome: false); // A rebooted guest's old one, empty by now.
+        _network = attempt.Network;
+        _cgroup = attempt.Cgroup;
+        _pidfd = attempt.Pidfd;
+        attempt.Dispose();
+        InitRuns(terminal!);
+    }
+
+    private void InitRuns(FileDescriptor terminal)
+    {
+        var rebooted = _rebooting;
+        _rebooting = false;
+        ResetOomScore();
+        Save(Record with { State = ContainerState.Running });
+        _context.KeepTerminal(Spec.Id, terminal);
+        UseTerminal(terminal);
+        _watch = _context.Loop.Watch(_pidfd!, SysEpoll.EPOLLIN, OnInitEnded);
+        _backoff.Started();
+        _context.Log.Info($"{Spec.Name} ({Spec.Id}) {(rebooted ? "rebooted" : "started")}, init is process {Record.Init!.Pid}");
+        _context.Publish(Event(rebooted ? ContainerEventKind.Rebooted : ContainerEventKind.Started));
+        CompleteLaunch(null);
+        if (rebooted && _ending is { Reboot: true } ending)
+        {
+            _ending = null;
+            ending.Complete(null);
+        }
+    }
+
+    private void LaunchFailed(Exception failure)
+    {
+        _context.Log.Error(failure.Message);
+        if (_rebooting)
+        {
+            _rebooting = false;
+            Finish(ContainerState.Crashed, $"the guest rebooted and could not be launched again: {failure.Message}", failure);
+            return;
+        }
+
+        Record = Record with { State = ContainerState.Stopped, Init = null };
+        _context.Records.Delete(Spec.Id);
+        CompleteLaunch(failure);
+        var ending = _ending;
+        _ending = null;
+        ending?.Complete(null);
+    }
+
+    /// <summary>Whether this guest has a record worth keeping: a first launch that failed leaves none.</summary>
+    public bool IsKnown => IsRunning || IsLaunching || _rebooting || Record.LastExit is not null;
+
+    private void CompleteLaunch(Exception? failure)
+    {
+        var waiters = _launchWaiters.ToArray();
+        _launchWaiters.Clear();
+        Array.ForEach(waiters, waiter => waiter(failure));
+    }
+
+    private void Kill()
+    {
+        _ending!.Killed = true;
+        if (_attempt is not null)
+        {
+            SysPidfd.SendSignal(_attempt.Pidfd, Signal.SIGKILL);
+            return;
+        }
+
+        _context.Log.Info($"{Spec.Name} is killed");
+        if (_cgroup.IsFrozen())
+        {
+            _cgroup.Unfreeze(); // v1: a frozen process dies only when it is thawed.
+        }
+
+        SysPidfd.SendSignal(_pidfd!, Signal.SIGKILL); // With init the kernel ends its whole pid namespace.
+    }
+
+    private void EndWithoutProcess(bool reboot, Action<bool, Exception?> done)
+    {
+        if (_rebooting && !reboot)
+        {
+            _rebooting = false;
+            _timer?.Cancel();
+            DropNetwork(bringHome: true);
+            Finish(ContainerState.Stopped, "stopped while it rebooted");
+        }
+
+        done(true, reboot ? new ContainerStateException($"{Spec.Name} does not run and cannot be rebooted.") : null);
+    }
+
+    private void OnInitEnded()
+    {
+        if (!TryReadStatus(out var status))
+        {
+            return;
+        }
+
+        _watch!.Dispose();
+        _pidfd!.Dispose();
+        _pidfd = null;
+        _console?.Drain();
+        _console?.Dispose();
+        _console = null;
+        _context.ForgetTerminal(Spec.Id);
+        _ending?.Timer?.Cancel();
+        RemoveCgroup();
+        var exit = InitExit.Classify(status, _ending is { Killed: true });
+        var ending = _ending;
+        if (ending?.Reboot ?? exit.Reboot)
+        {
+            Relaunch();
+            return;
+        }
+
+        _ending = null;
+        DropNetwork(bringHome: true);
+        Finish(ending is null ? exit.State : ContainerState.Stopped, exit.Words);
+        ending?.Complete(null);
+    }
+
+    /// <summary>
+    /// Children are reaped. What an earlier supervisor started belongs to whoever reaps orphans here, and the kernel tells how it ended when that has
+    /// happened; a little while is given for it.
+    /// </summary>
+    private bool TryReadStatus(out WaitStatus? status)
+    {
+        try
+        {
+            status = SysWait.WaitForExit(_pidfd!, block: false);
+            return status is not null;
+        }
+        catch (KernelException e) when (e.Errno == Errno.ECHILD)
+        {
+            status = SysPidfd.TryGetExit(_pidfd!);
+        }
+
+        if (status is not null || ++_statusTries > 20)
+        {
+            _statusTries = 0;
+            return true;
+        }
+
+        _watch!.SetEvents(0);
+        _timer = _context.Loop.After(TimeSpan.FromMilliseconds(50), OnInitEnded);
+        return false;
+    }
+
+    private void Relaunch()
+    {
+        _rebooting = true;
+        Record = Record with { Init = null };
+        if (_ending is not null)
+        {
+            BeginLaunch();
+            return;
+        }
+
+        if (_backoff.Next() is not { } delay)
+        {
+            _rebooting = false;
+            DropNetwork(bringHome: true);
+            Finish(ContainerState.Crashed, $"the guest rebooted {RebootBackoff.Limit} times in a row without running for {RebootBackoff.Settled.TotalSeconds:0} seconds");
+            return;
+        }
+
+        if (delay == TimeSpan.Zero)
+        {
+            BeginLaunch();
+            return;
+        }
+
+        _timer = _context.Loop.After(delay, BeginLaunch);
+    }
+
+    private void Finish(ContainerState state, string words, Exception? failure = null)
+    {
+        Save(Record with { State = state, Init = null, LastExit = words, ExitReported = false });
+        _context.Log.Info($"{Spec.Name} ({Spec.Id}) {(state == ContainerState.Crashed ? "crashed" : "stopped")}: {words}");
+        ReportExit();
+        CompleteLaunch(failure ?? new LaunchFailedException($"{Spec.Name}: {words}"));
+        var ending = _ending;
+        _ending = null;
+        ending?.Complete(ending.Reboot ? failure ?? new LaunchFailedException(words) : null);
+    }
+
+    /// <summary>Empty now, but the kernel may take a moment to notice.</summary>
+    private void RemoveCgroup(int tries = 0)
+    {
+        try
+        {
+            _cgroup.Remove();
+        }
+        catch (Exception e) when (e is KernelException or IOException && tries < 20)
+        {
+            _context.Loop.After(TimeSpan.FromMilliseconds(50), () =>
+            {
+                if (!IsRunning && !_rebooting && _attempt is null)
+                {
+                    RemoveCgroup(tries + 1);
+                }
+            });
+        }
+    }
+
+    private void DropNetwork(bool bringHome)
+    {
+        if (_network is not null && bringHome)
+        {
+            LaunchAttempt.BringHome(Spec, _network, _context.Log);
+        }
+
+        _network?.Dispose();
+        _network = null;
+    }
+
+    /// <summary>The guest must not inherit what protects this process. (Not in the child: while it shares our memory it would change ours.)</summary>
+    private void ResetOomScore()
+    {
+        if (File.ReadAllText("/proc/self/oom_score_adj").Trim() != "0")
+        {
+            Unistd.WriteFile($"/proc/{Record.Init!.Pid}/oom_score_adj", "0");
+        }
+    }
+
+    private void Save(GuestRecord record)
+    {
+        Record = record;
+        _context.Records.Save(record);
+    }
+
+    private ContainerEvent Event(ContainerEventKind kind) => new(Spec.Id, kind, _context.Time.GetUtcNow());
+
+    private ContainerEvent ExitEvent() => new(
+        Spec.Id, Record.State == ContainerState.Crashed ? ContainerEventKind.Crashed : ContainerEventKind.Stopped, _context.Time.GetUtcNow(), Record.LastExit);
+
+    /// <summary>Somebody wants the guest to end, and then perhaps to begin again.</summary>
+    private sealed class EndRequest
+    {
+        public bool Reboot { get; set; }
+
+        public bool Killed { get; set; }
+
+        public EventLoop.Timer? Timer { get; set; }
+
+        public List<Action<bool, Exception?>> Waiters { get; } = [];
+
+        public void Complete(Exception? failure) => Waiters.ForEach(waiter => waiter(!Killed, failure));
+    }
+}

@@ -1,0 +1,199 @@
+using NovaLxd.Virt;
+using NovaLxd.Virt.Cgroups;
+using NovaLxd.Virt.Engine;
+using NovaLxd.Virt.Kernel;
+
+namespace NovaLxd.Supervisor;
+
+/// <summary>
+/// One try to bring a container's init to its first instruction. <see cref="Begin"/> does the parent's part up to the word "go"; the child then works by
+/// itself, and its error pipe tells how it went.
+/// </summary>
+internal sealed class LaunchAttempt : IDisposable
+{
+    private readonly SupervisorContext _context;
+    private readonly LaunchSpec _spec;
+    private readonly ChildProcess _child;
+    private readonly FileDescriptor _channel;
+    private readonly FileDescriptor? _oldNetwork;
+
+    private LaunchAttempt(
+        SupervisorContext context, LaunchSpec spec, ChildProcess child, FileDescriptor channel, ContainerCgroup cgroup, FileDescriptor? oldNetwork)
+    {
+        _context = context;
+        _spec = spec;
+        _child = child;
+        _channel = channel;
+        _oldNetwork = oldNetwork;
+        Cgroup = cgroup;
+        Identity = ProcessIdentity.Of(child.Pid) ?? throw new LaunchFailedException("The container's first process was gone before it began.");
+    }
+
+    public ContainerCgroup Cgroup { get; }
+
+    public ProcessIdentity Identity { get; }
+
+    public FileDescriptor Pidfd => _child.Pidfd;
+
+    public FileDescriptor Errors => _child.Errors;
+
+    public FileDescriptor? Network { get; private set; }
+
+    /// <summary>
+    /// 1 root mount, 2 cgroup with limits, 3 channel, 4 clone, 5 id maps, 6 into the cgroup, 7 interfaces, 8 <paramref name="cloned"/> (the record: from here on a
+    /// successor finds the process), 9 go.
+    /// </summary>
+    /// <param name="oldNetwork">Where the interfaces are when the guest has rebooted; not owned.</param>
+    /// <exception cref="LaunchFailedException">Nothing is left.</exception>
+    public static LaunchAttempt Begin(SupervisorContext context, LaunchSpec spec, FileDescriptor? oldNetwork, Action<LaunchAttempt> cloned)
+    {
+        ContainerCgroup? cgroup = null;
+        LaunchAttempt? attempt = null;
+        try
+        {
+            using var root = RootMount.Create(context.Stub, spec.Root, spec.IdMap, spec.Security.ReadOnlyRoot);
+            cgroup = context.Cgroups.Create(spec.CgroupParent, spec.Name, spec.Limits, spec.IdMap);
+            attempt = Clone(context, spec, root, cgroup, oldNetwork);
+            attempt.Prepare();
+            cloned(attempt);
+            SysSocket.Send(attempt._channel.Number, [1]);
+            return attempt;
+        }
+        catch (Exception e)
+        {
+            if (attempt is not null)
+            {
+                attempt.Abandon();
+            }
+            else
+            {
+                cgroup?.Remove();
+            }
+
+            if (e is KernelException or IOException)
+            {
+                throw new LaunchFailedException($"{spec.Name} could not be launched: {e.Message}", e);
+            }
+
+            throw;
+        }
+    }
+
+    /// <returns>False: still under way.</returns>
+    /// <param name="terminal">The console's master when init runs.</param>
+    /// <param name="failure">Why it does not.</param>
+    public bool TryFinish(out FileDescriptor? terminal, out LaunchFailedException? failure)
+    {
+        terminal = null;
+        failure = null;
+        if (!_child.TryFinish(out var step))
+        {
+            return false;
+        }
+
+        var descriptors = new List<FileDescriptor>();
+        if (step is null)
+        {
+            Fcntl.SetNonBlocking(_channel.Number);
+            SysSocket.Receive(_channel.Number, new byte[8], descriptors);
+        }
+
+        terminal = descriptors.FirstOrDefault();
+        failure = step is not null ? new LaunchFailedException($"{_spec.Name} could not be launched: {step.Message}", step)
+            : terminal is null ? new LaunchFailedException($"{_spec.Name} could not be launched: it was killed before its init ran (its memory limit may be too small).")
+            : null;
+        return true;
+    }
+
+    /// <summary>Kills the child, brings the interfaces home and removes the cgroup.</summary>
+    public void Abandon()
+    {
+        SysPidfd.SendSignal(Pidfd, Signal.SIGKILL);
+        SysWait.WaitForExit(Pidfd, block: true);
+        Pidfd.Dispose();
+        foreach (var network in new[] { Network, _oldNetwork }.OfType<FileDescriptor>())
+        {
+            BringHome(_spec, network, _context.Log);
+        }
+
+        Network?.Dispose();
+        Cgroup.Remove();
+        Dispose();
+    }
+
+    /// <summary>Moves the guest ends back to where they wait for a launch. What the guest has deleted is gone.</summary>
+    public static void BringHome(LaunchSpec spec, FileDescriptor network, Log log)
+    {
+        using var own = NicMover.OpenOwnNamespace();
+        foreach (var nic in spec.Nics)
+        {
+            try
+            {
+                NicMover.MoveOn(nic, network, own, nic.PeerDevice);
+            }
+            catch (KernelException e)
+            {
+                log.Warning($"{spec.Name}: {nic.PeerDevice} could not be brought back to the host: {e.Message}");
+            }
+        }
+    }
+
+    /// <summary>Ends the attempt's own things; process, namespace and cgroup are the guest's.</summary>
+    public void Dispose()
+    {
+        _channel.Dispose();
+        _child.Dispose();
+    }
+
+    private static LaunchAttempt Clone(
+        SupervisorContext context, LaunchSpec spec, FileDescriptor root, ContainerCgroup cgroup, FileDescriptor? oldNetwork)
+    {
+        var (ours, childs) = SysSocket.socketpair(SysSocket.AF_UNIX, SysSocket.SOCK_SEQPACKET | SysSocket.SOCK_CLOEXEC);
+        using (childs)
+        {
+            var steps = LaunchPlan.Build(spec, Inputs(context, spec, root.Number, childs.Number, cgroup));
+            return new LaunchAttempt(
+                context, spec, ChildProcess.Start(context.Stub, steps, LaunchPlan.CloneFlags(spec)), ours, cgroup, oldNetwork);
+        }
+    }
+
+    private static LaunchInputs Inputs(SupervisorContext context, LaunchSpec spec, int root, int channel, ContainerCgroup cgroup) => new()
+    {
+        RootMount = root,
+        Channel = channel,
+        StagingDirectory = context.StagingDirectory,
+        Devices = context.Host.Devices,
+        MaskedFiles = context.Host.MaskedFiles,
+        MaskedDirectories = context.Host.MaskedDirectories,
+        ReadOnlyPaths = context.Host.ReadOnlyPaths,
+        BootId = Guid.NewGuid(),
+        LxcfsFiles = HostFacts.FindLxcfsFiles(spec.LxcfsPath),
+        CgroupMounts = cgroup.GuestMounts,
+        OpenFilesLimit = context.Host.OpenFilesLimit,
+        DroppedCapabilities = Capabilities.Bounding(spec.Security),
+        Seccomp = SeccompProfile.Compile(spec.Security),
+        AppArmorProfile = context.Host.LoadedAppArmorProfile,
+    };
+
+    private void Prepare()
+    {
+        if (_spec.IdMap is not null)
+        {
+            IdMapNamespace.WriteMaps(_child.Pid, _spec.IdMap);
+        }
+
+        Cgroup.Join(_child.Pid);
+        Network = NicMover.OpenNamespace(_child.Pid);
+        foreach (var nic in _spec.Nics)
+        {
+            if (_oldNetwork is null)
+            {
+                NicMover.MoveIn(nic, Network);
+            }
+            else if (!NicMover.MoveOn(nic, _oldNetwork, Network, nic.GuestName))
+            {
+                _context.Log.Warning($"{_spec.Name}: {nic.GuestName} ({nic.HostDevice}) was deleted by the guest and stays away over its reboot");
+            }
+        }
+    }
+}
