@@ -30,7 +30,7 @@ make_root() {
     # shellcheck disable=SC2016    # mmdebstrap gives the root as $1
     # update-initramfs has nothing to do here and takes minutes.
     mmdebstrap --mode=root --variant=apt --include="$(IFS=,; echo "${GUEST_PACKAGES[*]}")" \
-        --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt=force-unsafe-io \
+        --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt=force-unsafe-io --dpkgopt=force-confold \
         --aptopt='APT::Install-Recommends "false"' \
         --essential-hook='mkdir -p "$1/etc/initramfs-tools"; echo "update_initramfs=no" > "$1/etc/initramfs-tools/update-initramfs.conf"' \
         bookworm root - <<< "$(debian_sources)" > "$STACK_LOGS/hostvm-root.log" 2>&1
