@@ -67,12 +67,14 @@ public sealed partial class NotificationSender : IAsyncDisposable
     /// <param name="payload">Any JSON.</param>
     /// <param name="cancellationToken">Ends waiting for the broker.</param>
     public Task SendUnversionedAsync(
-        RequestContext context, string publisherId, string eventType, string priority, JToken payload, CancellationToken cancellationToken = default) =>
+        RequestContext context, string publisherId, string eventType, string priority, JToken payload,
+        CancellationToken cancellationToken = default) =>
         SendsUnversioned ? SendAsync(_options.Topics, context, publisherId, eventType, priority, payload, cancellationToken) : Task.CompletedTask;
 
     /// <summary>Sends a versioned notification (payload: a versioned object), unless <c>notification_format</c> leaves these out.</summary>
     public Task SendVersionedAsync(
-        RequestContext context, string publisherId, string eventType, string priority, JToken payload, CancellationToken cancellationToken = default) =>
+        RequestContext context, string publisherId, string eventType, string priority, JToken payload,
+        CancellationToken cancellationToken = default) =>
         SendsVersioned
             ? SendAsync(_options.VersionedNotificationsTopics, context, publisherId, eventType, priority, payload, cancellationToken)
             : Task.CompletedTask;

@@ -31,7 +31,8 @@ public static class RabbitOptionNames
             "kombu_reconnect_delay" => options with { KombuReconnectDelay = Double(name, value) },
             "kombu_reconnect_splay" => options with { KombuReconnectSplay = Double(name, value) },
             "kombu_compression" => options with { KombuCompression = value },
-            "kombu_missing_consumer_retry_timeout" or "kombu_reconnect_timeout" => options with { KombuMissingConsumerRetryTimeout = Int(name, value) },
+            "kombu_missing_consumer_retry_timeout" or "kombu_reconnect_timeout" =>
+                options with { KombuMissingConsumerRetryTimeout = Int(name, value) },
             "kombu_failover_strategy" => options with { KombuFailoverStrategy = value },
             "rabbit_login_method" => options with { RabbitLoginMethod = value },
             "rabbit_retry_interval" => options with { RabbitRetryInterval = Int(name, value) },

@@ -99,7 +99,8 @@ public sealed record RabbitOptions
     public string Hostname { get; init; } = Environment.MachineName;
 
     /// <summary>
-    /// Second part of the queue manager's names. Two services with equal <see cref="Hostname"/> need different ones, or they take each other's replies.
+    /// Second part of the queue manager's names. Two services with equal <see cref="Hostname"/> need different ones, or they take each
+    /// other's replies.
     /// </summary>
     public string Processname { get; init; } = "novalxd";
 

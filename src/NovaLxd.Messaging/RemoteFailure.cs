@@ -18,7 +18,9 @@ public sealed record RemoteFailure(
 {
     private const string RemotePostfix = "_Remote";
 
-    /// <summary>A failure of <c>nova.exception</c> with the usual arguments: the message, and <paramref name="code"/> among <paramref name="kwargs"/>.</summary>
+    /// <summary>
+    /// A failure of <c>nova.exception</c> with the usual arguments: the message, and <paramref name="code"/> among <paramref name="kwargs"/>.
+    /// </summary>
     public static RemoteFailure Nova(string className, string message, int code = 500, JObject? kwargs = null)
     {
         var named = kwargs is null ? [] : (JObject)kwargs.DeepClone();

@@ -11,8 +11,9 @@ namespace NovaLxd.Messaging;
 /// <param name="Method">RPC method.</param>
 /// <param name="RequestId">Request id of its context.</param>
 /// <param name="IsCall">Whether a caller waits.</param>
-/// <param name="Since">When its handler started.</param>
-public sealed record RpcInProgress(string Method, string? RequestId, bool IsCall, DateTimeOffset Since);
+/// <param name="IsRunning">Whether its handler has started; otherwise it waits for a free one.</param>
+/// <param name="Since">When it came, or when its handler started.</param>
+public sealed record RpcInProgress(string Method, string? RequestId, bool IsCall, bool IsRunning, DateTimeOffset Since);
 
 /// <summary>
 /// Answers requests on one or more topics: per topic the queue of the topic, of this host and of the fanout. Rules in
@@ -44,7 +45,8 @@ public sealed partial class RpcServer : IAsyncDisposable
     /// <param name="methods">What is answered; <c>oslo_rpc_server_ping</c> is added when <c>rpc_ping_enabled</c> is set.</param>
     /// <param name="mapFailure">Turns an exception of a handler into what the caller gets; default <see cref="RemoteFailure.From"/>.</param>
     public RpcServer(
-        RabbitTransport transport, IEnumerable<string> topics, string server, RpcMethodTable methods, Func<Exception, RemoteFailure>? mapFailure = null)
+        RabbitTransport transport, IEnumerable<string> topics, string server, RpcMethodTable methods,
+        Func<Exception, RemoteFailure>? mapFailure = null)
     {
         ArgumentNullException.ThrowIfNull(transport);
         ArgumentNullException.ThrowIfNull(topics);
@@ -61,10 +63,10 @@ public sealed partial class RpcServer : IAsyncDisposable
             methods.AddServerPing();
         }
 
-        _listeners = [.. topics.Select(topic => new TopicListener(transport, topic, server, RunAsync, _logger, _abort.Token))];
+        _listeners = [.. topics.Select(topic => new TopicListener(transport, topic, server, Accepted, RunAsync, _logger, _abort.Token))];
     }
 
-    /// <summary>What runs now, oldest first.</summary>
+    /// <summary>What was taken and is not finished, oldest first.</summary>
     public IReadOnlyList<RpcInProgress> InProgress => [.. _inProgress.Values.OrderBy(request => request.Since)];
 
     /// <summary>Starts, and returns when all topics are consumed. A broker that is away is waited for.</summary>
@@ -139,7 +141,7 @@ public sealed partial class RpcServer : IAsyncDisposable
     {
         var request = payload.Request;
         var started = _time.GetTimestamp();
-        _inProgress[payload] = new RpcInProgress(request.Method, request.Context.RequestId, request.IsCall, _time.GetUtcNow());
+        _inProgress[payload] = Describe(request, isRunning: true);
         _metrics.Started(request.Method);
         using var scope = _logger.BeginScope(new Dictionary<string, object?>
         {
@@ -167,6 +169,11 @@ public sealed partial class RpcServer : IAsyncDisposable
             _inProgress.TryRemove(payload, out _);
         }
     }
+
+    private void Accepted(RequestPayload payload) => _inProgress[payload] = Describe(payload.Request, isRunning: false);
+
+    private RpcInProgress Describe(RpcRequest request, bool isRunning) =>
+        new(request.Method, request.Context.RequestId, request.IsCall, isRunning, _time.GetUtcNow());
 
     private async Task<(JToken? Result, RemoteFailure? Failure)> HandleWithHeartbeatsAsync(RequestPayload payload)
     {

@@ -41,8 +41,9 @@ internal static class Program
     {
         try
         {
-            OsloConfig Load() => ConfigurationSources.Load(ConfigurationSources.Files(given), Environment.GetEnvironmentVariable, overrides);
-            await using var service = ComputeService.Build(Load);
+            var files = ConfigurationSources.Files(given);
+            OsloConfig Load() => ConfigurationSources.Load(files, Environment.GetEnvironmentVariable, overrides);
+            await using var service = ComputeService.Build(files, Load);
             await service.RunAsync(cancellationToken);
             return 0;
         }

@@ -27,7 +27,7 @@ public sealed class RabbitOptionsTests
     {
         foreach (var property in typeof(RabbitOptions).GetProperties().Where(property => property.CanWrite))
         {
-            var name = string.Concat(property.Name.Select((c, i) => char.IsUpper(c) && i > 0 ? $"_{char.ToLowerInvariant(c)}" : $"{char.ToLowerInvariant(c)}"));
+            var name = string.Concat(property.Name.Select((c, i) => (char.IsUpper(c) && i > 0 ? "_" : "") + char.ToLowerInvariant(c)));
             var value = property.PropertyType == typeof(bool) ? "true" : "3";
 
             var changed = new RabbitOptions().With(name, value);
@@ -45,7 +45,11 @@ public sealed class RabbitOptionsTests
     {
         var problems = new RabbitOptions
         {
-            RabbitQuorumQueue = true, RabbitHaQueues = true, RabbitStreamFanout = true, SslVersion = "TLSv1", KombuFailoverStrategy = "random",
+            RabbitQuorumQueue = true,
+            RabbitHaQueues = true,
+            RabbitStreamFanout = true,
+            SslVersion = "TLSv1",
+            KombuFailoverStrategy = "random",
         }.Problems();
 
         Assert.Equal(5, problems.Count);

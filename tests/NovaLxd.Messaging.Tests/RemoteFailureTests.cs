@@ -10,7 +10,8 @@ public sealed class RemoteFailureTests
     {
         var failure = ReplyPayload.Read(Recorded.Payload("failure")).Failure!;
 
-        Assert.Equal(("nova.exception", "ComputeHostNotFound", "Compute host cmp1 could not be found."), (failure.Module, failure.Class, failure.Message));
+        Assert.Equal(
+            ("nova.exception", "ComputeHostNotFound", "Compute host cmp1 could not be found."), (failure.Module, failure.Class, failure.Message));
         Assert.Equal(404, (int?)failure.Kwargs["code"]);
         Assert.Equal("Compute host cmp1 could not be found.", (string?)failure.Args[0]);
         Assert.StartsWith("Traceback", failure.Traceback[0], StringComparison.Ordinal);

@@ -68,7 +68,8 @@ public sealed class RequestContextTests
     {
         var context = RequestContext.From(new JObject { ["is_admin"] = null, ["user"] = "u", ["project"] = "p" });
 
-        Assert.Equal(("u", "p", false, true, "no"), (context.UserId, context.ProjectId, context.IsAdmin, context.IsAdminProject, context.ReadDeleted));
+        Assert.Equal(
+            ("u", "p", false, true, "no"), (context.UserId, context.ProjectId, context.IsAdmin, context.IsAdminProject, context.ReadDeleted));
         Assert.Empty(context.Roles);
     }
 }

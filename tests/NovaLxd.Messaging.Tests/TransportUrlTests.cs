@@ -9,7 +9,11 @@ public sealed class TransportUrlTests
 
         Assert.Equal("nova", url.VirtualHost);
         Assert.Equal(
-            [new TransportHost("host1", 5673, "us@er", "p:a/s%s"), new TransportHost("fd00::1", 5674, "bob@realm", "pw"), new TransportHost("host3", 5672, "", "")],
+            [
+                new TransportHost("host1", 5673, "us@er", "p:a/s%s"),
+                new TransportHost("fd00::1", 5674, "bob@realm", "pw"),
+                new TransportHost("host3", 5672, "", ""),
+            ],
             url.Hosts);
     }
 

@@ -12,7 +12,9 @@ internal static class BrokerFaults
     public const ushort NotFound = 404;
     public const ushort PreconditionFailed = 406;
 
-    /// <summary>Whether connecting or publishing again may help. A cancellation counts when it is not the caller's: the client cancels inside.</summary>
+    /// <summary>
+    /// Whether connecting or publishing again may help. A cancellation counts when it is not the caller's: the client cancels inside.
+    /// </summary>
     public static bool IsBrokerFault(this Exception exception, CancellationToken cancellationToken) => exception switch
     {
         OperationCanceledException => !cancellationToken.IsCancellationRequested,

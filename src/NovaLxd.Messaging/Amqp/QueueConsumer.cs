@@ -261,7 +261,8 @@ internal sealed partial class QueueConsumer : IAsyncDisposable
     private string Names => string.Join(", ", _subscriptions.Select(subscription => subscription.Queue.Name));
 
     /// <summary>The consumer of one queue. Tags are small numbers, as oslo's.</summary>
-    private sealed class Receiver(QueueConsumer owner, IChannel channel, int index, TaskCompletionSource<string> ended) : AsyncDefaultBasicConsumer(channel)
+    private sealed class Receiver(QueueConsumer owner, IChannel channel, int index, TaskCompletionSource<string> ended)
+        : AsyncDefaultBasicConsumer(channel)
     {
         private readonly TaskCompletionSource<bool> _end = new(TaskCreationOptions.RunContinuationsAsynchronously);
 

@@ -18,6 +18,7 @@ internal sealed partial class TopicListener : IAsyncDisposable
     private readonly Channel<RequestPayload> _waiting = Channel.CreateUnbounded<RequestPayload>(new UnboundedChannelOptions { SingleReader = true });
     private readonly SemaphoreSlim _slots;
     private readonly HashSet<Task> _running = [];
+    private readonly Action<RequestPayload> _accepted;
     private readonly Func<RequestPayload, Task> _run;
     private readonly CancellationToken _abort;
     private readonly ILogger _logger;
@@ -26,14 +27,16 @@ internal sealed partial class TopicListener : IAsyncDisposable
     /// <param name="transport">The bus.</param>
     /// <param name="topic">E.g. <c>compute</c>.</param>
     /// <param name="server">The host, second part of the host queue's name.</param>
+    /// <param name="accepted">Told of a request as soon as it is ours to carry out.</param>
     /// <param name="run">Carries out a request; must not throw.</param>
     /// <param name="logger">Log.</param>
     /// <param name="abort">Ends waiting for a free handler at shutdown.</param>
     public TopicListener(
-        RabbitTransport transport, string topic, string server, Func<RequestPayload, Task> run, ILogger logger, CancellationToken abort)
+        RabbitTransport transport, string topic, string server, Action<RequestPayload> accepted, Func<RequestPayload, Task> run, ILogger logger,
+        CancellationToken abort)
     {
         Topic = topic;
-        (_run, _abort, _logger) = (run, abort, logger);
+        (_accepted, _run, _abort, _logger) = (accepted, run, abort, logger);
         _slots = new SemaphoreSlim(transport.Options.ExecutorThreadPoolSize);
         Subscription[] subscriptions =
         [
@@ -111,8 +114,11 @@ internal sealed partial class TopicListener : IAsyncDisposable
         if (_seen.IsDuplicate(request.UniqueId))
         {
             LogDuplicate(request.Request.Method, request.UniqueId);
+            return;
         }
-        else if (!_waiting.Writer.TryWrite(request))
+
+        _accepted(request);
+        if (!_waiting.Writer.TryWrite(request))
         {
             LogTooLate(request.Request.Method, request.UniqueId);
         }
@@ -137,7 +143,7 @@ internal sealed partial class TopicListener : IAsyncDisposable
         }
         catch (OperationCanceledException) when (_abort.IsCancellationRequested)
         {
-            // What still waits is lost, as it is for oslo; the server reports it.
+            // What still waits is lost, as it is for oslo; it stays in what the server reports as unfinished.
         }
     }
 

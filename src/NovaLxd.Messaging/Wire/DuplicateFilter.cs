@@ -1,6 +1,8 @@
 namespace NovaLxd.Messaging.Wire;
 
-/// <summary>The last 16 message ids of a listener (oslo.messaging <c>amqp.py:_MsgIdCache</c>). Used from one consumer callback, hence without a lock.</summary>
+/// <summary>
+/// The last 16 message ids of a listener (oslo.messaging <c>amqp.py:_MsgIdCache</c>). Used from one consumer callback, hence without a lock.
+/// </summary>
 internal sealed class DuplicateFilter
 {
     private const int Size = 16;

@@ -4,7 +4,9 @@ using Newtonsoft.Json.Linq;
 
 namespace NovaLxd.Messaging.Wire;
 
-/// <summary>JSON of the bus: texts stay texts (no guessing of dates), deep objects are allowed, dates are written as Python's jsonutils does.</summary>
+/// <summary>
+/// JSON of the bus: texts stay texts (no guessing of dates), deep objects are allowed, dates are written as Python's jsonutils does.
+/// </summary>
 internal static class OsloJson
 {
     /// <summary>Newtonsoft's limit of 64 is near what a request spec with nested objects reaches.</summary>

@@ -2,7 +2,9 @@ using Newtonsoft.Json.Linq;
 
 namespace NovaLxd.Messaging.Wire;
 
-/// <summary>The payload of a reply. <paramref name="Ending"/> is false for a call-monitor heartbeat, and for the result of very old servers.</summary>
+/// <summary>
+/// The payload of a reply. <paramref name="Ending"/> is false for a call-monitor heartbeat, and for the result of very old servers.
+/// </summary>
 internal sealed record ReplyPayload(string? MessageId, JToken? Result, RemoteFailure? Failure, bool Ending, string? UniqueId)
 {
     public JObject Write() => new()
@@ -18,7 +20,8 @@ internal sealed record ReplyPayload(string? MessageId, JToken? Result, RemoteFai
     public static ReplyPayload Read(JObject payload)
     {
         var failure = payload["failure"] is { Type: JTokenType.String } text && text.ToString().Length > 0
-            ? RemoteFailure.FromJson(OsloJson.Parse(text.ToString()) as JObject ?? throw new MalformedMessageException("the failure is not an object"))
+            ? RemoteFailure.FromJson(
+                OsloJson.Parse(text.ToString()) as JObject ?? throw new MalformedMessageException("the failure is not an object"))
             : null;
         var result = payload["result"];
         return new ReplyPayload(

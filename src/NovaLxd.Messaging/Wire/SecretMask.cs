@@ -6,7 +6,9 @@ namespace NovaLxd.Messaging.Wire;
 internal static class SecretMask
 {
     private static readonly string[] Telling =
-        ["password", "passphrase", "adminpass", "admin_pass", "new_pass", "auth_token", "token", "secret", "private_key", "encrypted_key", "user_data"];
+    [
+        "password", "passphrase", "adminpass", "admin_pass", "new_pass", "token", "secret", "private_key", "encrypted_key", "user_data",
+    ];
 
     /// <summary>A copy with the secrets replaced by <c>***</c>.</summary>
     public static JToken Apply(JToken token)
@@ -16,13 +18,15 @@ internal static class SecretMask
         return copy;
     }
 
+    private static bool IsSecret(string name) => Telling.Any(word => name.Contains(word, StringComparison.OrdinalIgnoreCase));
+
     private static void Mask(JToken token)
     {
         if (token is JObject map)
         {
             foreach (var property in map.Properties())
             {
-                if (property.Value is JValue { Type: not JTokenType.Null } && Telling.Any(word => property.Name.Contains(word, StringComparison.OrdinalIgnoreCase)))
+                if (property.Value is JValue { Type: not JTokenType.Null } && IsSecret(property.Name))
                 {
                     property.Value = "***";
                 }

@@ -234,19 +234,31 @@ public sealed partial class PlacementClient(IPlacementApi api, OpenStackOptions 
         var current = reader.Tree[wanted.Uuid];
         if (wanted.Traits.SetEquals(current.Traits))
             return;
-        await EnsureTraitsAsync(caller, wanted.Traits, cancellationToken);
-        var answer = await api.PutProviderTraitsAsync(caller, wanted.Uuid, new(current.Generation, wanted.Traits), cancellationToken);
+        var traits = await KnownTraitsAsync(caller, wanted.Traits, cancellationToken);
+        if (traits.SetEquals(current.Traits))
+            return;
+        var answer = await api.PutProviderTraitsAsync(caller, wanted.Uuid, new(current.Generation, traits), cancellationToken);
         reader.Change(wanted.Uuid, p => p with { Generation = answer.ResourceProviderGeneration, Traits = [.. answer.Traits] });
     }
 
-    /// <summary>Custom traits have to exist before a provider can have them; a standard one that is missing makes Placement answer 400.</summary>
-    private async Task EnsureTraitsAsync(OpenStackCaller caller, ImmutableSortedSet<string> traits, CancellationToken cancellationToken)
+    /// <summary>
+    /// Custom traits have to exist before a provider can have them. A standard one that this Placement does not know is newer than it and left out:
+    /// nobody can ask for it.
+    /// </summary>
+    private async Task<ImmutableSortedSet<string>> KnownTraitsAsync(OpenStackCaller caller, ImmutableSortedSet<string> traits, CancellationToken cancellationToken)
     {
         if (traits.Count == 0)
-            return;
+            return traits;
         var known = (await api.GetTraitsAsync(caller, "in:" + string.Join(',', traits), cancellationToken)).Traits;
         foreach (var missing in traits.Except(known))
-            await api.PutTraitAsync(caller, missing, cancellationToken);
+        {
+            if (missing.StartsWith("CUSTOM_", StringComparison.Ordinal))
+                await api.PutTraitAsync(caller, missing, cancellationToken);
+            else
+                traits = traits.Remove(missing);
+        }
+
+        return traits;
     }
 
     private async Task EnsureResourceClassesAsync(OpenStackCaller caller, IEnumerable<string> names, CancellationToken cancellationToken)

@@ -115,6 +115,13 @@ internal sealed partial class ConductorClient
     internal Task<InstanceGroup> GetInstanceGroupByHintAsync(RequestContext context, string hint, CancellationToken cancellationToken) =>
         LoadAsync<InstanceGroup>(context, Guid.TryParse(hint, out _) ? "get_by_uuid" : "get_by_name", [hint], [], cancellationToken);
 
+    /// <summary>Hosts of the group's members, these instances left out.</summary>
+    internal async Task<IReadOnlyList<string>> GetGroupHostsAsync(
+        RequestContext context, InstanceGroup group, IReadOnlyList<string> exclude, CancellationToken cancellationToken) =>
+        await ObjectActionAsync(context, group, "get_hosts", new JObject { ["exclude"] = new JArray(exclude) }, cancellationToken) is JArray hosts
+            ? hosts.Select(h => (string)h!).ToList()
+            : [];
+
     private static JObject Expected(IReadOnlyList<string>? attributes) =>
         attributes is null ? [] : new JObject { ["expected_attrs"] = new JArray(attributes) };
 }

@@ -2,7 +2,9 @@ using Microsoft.Extensions.DependencyInjection;
 using NovaLxd.Images;
 using NovaLxd.Instances;
 using NovaLxd.Logging;
+using NovaLxd.Messaging;
 using NovaLxd.Network;
+using NovaLxd.Notifications;
 using NovaLxd.Periodic;
 using NovaLxd.Resources;
 
@@ -14,6 +16,7 @@ internal static class OptionSections
     public static IReadOnlyList<(string Section, Type Options)> All { get; } =
     [
         ("DEFAULT", typeof(ServiceOptions)),
+        ("DEFAULT", typeof(MessagingOptions)),
         ("DEFAULT", typeof(LogOptions)),
         ("DEFAULT", typeof(ResourceOptions)),
         ("DEFAULT", typeof(InstanceOptions)),
@@ -24,6 +27,9 @@ internal static class OptionSections
         ("image_cache", typeof(ImageCacheOptions)),
         ("lxd", typeof(LxdOptions)),
         ("neutron", typeof(NeutronSectionOptions)),
+        ("notifications", typeof(NotificationsSection)),
+        ("oslo_messaging_notifications", typeof(OsloNotificationSection)),
+        ("oslo_messaging_rabbit", typeof(RabbitOptions)),
         ("workarounds", typeof(WorkaroundOptions)),
     ];
 

@@ -28,10 +28,11 @@ internal sealed class ComputeService : IAsyncDisposable
 
     public IServiceProvider Services => _application.Services;
 
+    /// <param name="files">The files that <paramref name="load"/> reads; other things are looked for beside them.</param>
     /// <param name="load">Reads the operator's files; called again on SIGHUP.</param>
     /// <param name="customize">Last word on the parts, for tests.</param>
     /// <exception cref="ConfigurationException">With all faults.</exception>
-    public static ComputeService Build(Func<OsloConfig> load, Action<IServiceCollection>? customize = null)
+    public static ComputeService Build(IReadOnlyList<string> files, Func<OsloConfig> load, Action<IServiceCollection>? customize = null)
     {
         var config = load();
         var builder = WebApplication.CreateSlimBuilder();
@@ -45,7 +46,7 @@ internal sealed class ComputeService : IAsyncDisposable
         builder.Services.AddSystemd();
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = service.GracefulShutdownTimeout + TimeSpan.FromSeconds(10));
         HttpEndpoints.Listen(builder, lxd);
-        ServiceParts.Add(builder.Services, config);
+        ServiceParts.Add(builder.Services, config, files);
         customize?.Invoke(builder.Services);
 
         var application = builder.Build();

@@ -28,7 +28,8 @@ internal sealed record VifNetwork
 
     internal bool Tunneled => (bool?)Meta["tunneled"] ?? false;
 
-    internal bool ShouldCreateBridge => (bool?)Meta["should_create_bridge"] ?? false;
+    /// <summary>Nova writes it beside the other keys and, once it has read it back, into meta.</summary>
+    internal bool ShouldCreateBridge => (bool?)(Extra["should_create_bridge"] ?? Meta["should_create_bridge"]) ?? false;
 
     internal static VifNetwork Parse(JObject json) => new()
     {

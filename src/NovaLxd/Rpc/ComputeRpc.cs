@@ -3,6 +3,9 @@ using NovaLxd.Objects;
 using NovaLxd.Operations;
 using NovaLxd.Operations.Host;
 using NovaLxd.Operations.Power;
+using NovaLxd.Operations.Build;
+using NovaLxd.Operations.Guest;
+using NovaLxd.Operations.Network;
 using NovaLxd.Outcomes;
 using static NovaLxd.Rpc.InstanceLock;
 using static NovaLxd.Rpc.Kind;
@@ -19,8 +22,9 @@ internal sealed partial class ComputeRpc
 {
     private void AddBuild()
     {
-        Unsupported("build_and_run_instance", Cast, X | T | E | F, "Building a server", NotImplemented, Whole, function: "_do_build_and_run_instance");
-        Unsupported("terminate_instance", Cast, X | T | E | F, "Deleting a server", NotImplemented, Body);
+        Add<BuildAndRunInstance, BuildAndRunInstance.Request>(
+            "build_and_run_instance", Cast, X | T | E | F, Whole, function: "_do_build_and_run_instance");
+        Add<TerminateInstance, TerminateInstance.Request>("terminate_instance", Cast, X | T | E | F);
         Unsupported("soft_delete_instance", Cast, X | T | E | F, "Soft deletion", NotImplemented);
         Unsupported("restore_instance", Cast, X | T | E | F, "Restoring a soft-deleted server", NotImplemented);
         Unsupported("rebuild_instance", Cast, X | T | E | M | F, "Rebuilding or evacuating a server", NotImplemented, prepare: KeepOldImage);
@@ -31,11 +35,11 @@ internal sealed partial class ComputeRpc
 
     private void AddPower()
     {
-        Unsupported("start_instance", Cast, X | T | E | F, "Starting a server", NotImplemented);
-        Unsupported("stop_instance", Either, X | T | E | F, "Stopping a server", NotImplemented, Body);
-        Unsupported("reboot_instance", Cast, X | T | E | F, "Rebooting a server", NotImplemented, Body);
-        Add<PauseInstance, PauseInstance.Request>("pause_instance", Cast, X | T | E | F);
-        Add<UnpauseInstance, UnpauseInstance.Request>("unpause_instance", Cast, X | T | E | F);
+        Add<StartInstance, StartInstance.Request>("start_instance", Cast, X | T | E | F, Body);
+        Add<StopInstance, StopInstance.Request>("stop_instance", Either, X | T | E | F, Body);
+        Add<RebootInstance, RebootInstance.Request>("reboot_instance", Cast, X | T | E | F, Body);
+        Add<PauseInstance, PauseInstance.Request>("pause_instance", Cast, X | T | E | F, Body);
+        Add<UnpauseInstance, UnpauseInstance.Request>("unpause_instance", Cast, X | T | E | F, Body);
         Unsupported("suspend_instance", Cast, X | T | E | F, "Suspending a server", NotImplemented);
         Unsupported("resume_instance", Cast, X | T | E | F, "Resuming a server", NotImplemented);
         Unsupported("rescue_instance", Cast, X | T | E | F, "Rescuing a server", NotImplemented);
@@ -91,8 +95,8 @@ internal sealed partial class ComputeRpc
         Unsupported("detach_interface", Cast, X | E | F, "Detaching an interface", NotImplemented);
         Unsupported("add_fixed_ip_to_instance", Cast, X | F, "Adding a fixed IP", NotImplemented);
         Unsupported("remove_fixed_ip_from_instance", Cast, X | F, "Removing a fixed IP", NotImplemented);
-        Unsupported("inject_network_info", Cast, F, "Injecting network information", NotImplemented);
-        Unsupported("external_instance_event", Cast, X, "Handling an external event", NotImplemented);
+        Add<InjectNetworkInfo, InjectNetworkInfo.Request>("inject_network_info", Cast, F);
+        Add<ExternalInstanceEvents, ExternalInstanceEvents.Request>("external_instance_event", Cast, X);
     }
 
     private void AddImages()
@@ -106,7 +110,7 @@ internal sealed partial class ComputeRpc
 
     private void AddGuest()
     {
-        Unsupported("get_console_output", Call, X | F, "Reading the console log", NotImplemented);
+        Add<GetConsoleOutput, GetConsoleOutput.Request, string>("get_console_output", Call, X | F);
         Unsupported("get_serial_console", Call, X | F, "The serial console", ConsoleType);
         Unsupported("get_vnc_console", Call, X | F, "A VNC console", ConsoleType);
         Unsupported("get_spice_console", Call, X | F, "A SPICE console", ConsoleType);
@@ -114,16 +118,16 @@ internal sealed partial class ComputeRpc
         Unsupported("get_mks_console", Call, X | F, "An MKS console", ConsoleType);
         Unsupported("validate_console_port", Call, X | F, "A console through a proxy", m => new ConsoleTypeInvalidException(m));
         Unsupported("set_admin_password", Call, X | T | E | F, "Setting the administrator's password", m => new SetAdminPasswordNotSupportedException(m));
-        Unsupported("get_diagnostics", Call, X | F, "Reading diagnostics", NotImplemented);
-        Unsupported("get_instance_diagnostics", Call, X | F, "Reading diagnostics", NotImplemented);
+        Add<GetDiagnostics, GetDiagnostics.Request, JObject>("get_diagnostics", Call, X | F);
+        Add<GetInstanceDiagnostics, GetInstanceDiagnostics.Request, Diagnostics>("get_instance_diagnostics", Call, X | F);
         Unsupported("trigger_crash_dump", Cast, X | E | F, "A crash dump", m => new TriggerCrashDumpNotSupportedException(m));
     }
 
     private void AddHost()
     {
         Add<GetHostUptime, GetHostUptime.Request, string>("get_host_uptime", Call, X);
-        Unsupported("set_host_enabled", Call, X, "Enabling or disabling the host", NotImplemented);
-        Unsupported("host_power_action", Call, X, "A power action on the host", NotImplemented);
+        Add<SetHostEnabled, SetHostEnabled.Request, string>("set_host_enabled", Call, X);
+        Unsupported("host_power_action", Call, X, "Power actions on the host", NotImplemented);
         Unsupported("host_maintenance_mode", Call, X, "Maintenance mode of the host", NotImplemented);
     }
 

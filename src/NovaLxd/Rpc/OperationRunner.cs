@@ -1,6 +1,7 @@
 using Newtonsoft.Json.Linq;
 using NovaLxd.Conductor;
 using NovaLxd.Instances;
+using NovaLxd.Logging;
 using NovaLxd.Messaging;
 using NovaLxd.Notifications;
 using NovaLxd.Objects;
@@ -9,7 +10,7 @@ using NovaLxd.Outcomes;
 namespace NovaLxd.Rpc;
 
 /// <summary>
-/// What surrounds each operation, in one order, outermost first: log scope; [lock of a build]; X notification of a failure; T reset of the task_state;
+/// What surrounds each operation, in one order, outermost first: log scope; [slot and lock of a build]; X notification of a failure; T reset of the task_state;
 /// E event of the instance's action; M status of the migration; F fault of the instance; [lock]; the operation.
 /// <para>
 /// After a failure the records are written from the inside out, each with a time limit of its own and not the caller's token, and each whether or not the
@@ -17,7 +18,7 @@ namespace NovaLxd.Rpc;
 /// </para>
 /// </summary>
 internal sealed partial class OperationRunner(
-    ConductorClient conductor, IncomingObjects incoming, InstanceLocks locks, INotifier notifier, ServiceHost host, IServiceProvider services,
+    ConductorClient conductor, IncomingObjects incoming, BuildSlots slots, InstanceLocks locks, INotifier notifier, ServiceHost host, IServiceProvider services,
     ILogger<OperationRunner> logger)
 {
     private static readonly TimeSpan RecordLimit = TimeSpan.FromMinutes(2);
@@ -37,6 +38,7 @@ internal sealed partial class OperationRunner(
             args = await incoming.UnderstandAsync(context, args, cancellationToken);
             var invocation = method.Bind(services, context, args);
             using var instanceScope = logger.BeginScope(InstanceScope(invocation.Instance));
+            using var slot = method.Lock == InstanceLock.Whole ? await slots.EnterAsync(cancellationToken) : null;
             using var held = method.Lock == InstanceLock.Whole ? await LockAsync(invocation, cancellationToken) : null;
             return await NotifiedAsync(method, context, args, invocation, cancellationToken);
         }
@@ -170,16 +172,11 @@ internal sealed partial class OperationRunner(
         }
     }
 
-    private static Dictionary<string, object?> RequestScope(RequestContext context) => new()
-    {
-        ["request_id"] = context.RequestId,
-        ["global_request_id"] = context.GlobalRequestId,
-        ["user_id"] = context.UserId,
-        ["project_id"] = context.ProjectId,
-    };
+    private static LogSubject RequestScope(RequestContext context) =>
+        new(context.RequestId, context.UserId, context.ProjectId, GlobalRequestId: context.GlobalRequestId);
 
-    private static Dictionary<string, object?> InstanceScope(Instance? instance) =>
-        instance is null ? [] : new Dictionary<string, object?> { ["instance"] = instance.Uuid };
+    private static LogSubject InstanceScope(Instance? instance) =>
+        new(InstanceUuid: instance is null ? null : Guid.Parse(instance.Uuid));
 
     private void LogEnd(RpcMethod method, Exception e)
     {

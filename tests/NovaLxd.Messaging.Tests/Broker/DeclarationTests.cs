@@ -35,7 +35,8 @@ public sealed class DeclarationTests(SharedBroker shared)
         {
             fanned.TrySetResult();
             return Task.FromResult<Newtonsoft.Json.Linq.JToken?>(null);
-        })), transport: bus.Transport);
+        }
+        )), transport: bus.Transport);
 
         Assert.NotNull(await bus.Client.CallAsync(bus.Target with { Server = "host1" }, TestBus.Context, "echo", []));
         Assert.NotNull(await bus.Client.CallAsync(bus.Target, TestBus.Context, "echo", []));
@@ -72,7 +73,8 @@ public sealed class DeclarationTests(SharedBroker shared)
         {
             seen.Enqueue((int)request.Arguments["i"]!);
             return Task.FromResult<Newtonsoft.Json.Linq.JToken?>(null);
-        })), transport: transport);
+        }
+        )), transport: transport);
         await bus.Client.FanoutAsync(bus.Target, TestBus.Context, "fan", new() { ["i"] = 1 });
         await Eventually.HoldsAsync(() => seen.Contains(1), "the first");
         var since = transport.Listening.Since;

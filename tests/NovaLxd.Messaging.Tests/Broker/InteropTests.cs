@@ -21,12 +21,14 @@ public sealed class InteropTests(SharedBroker shared)
             {
                 noted.Enqueue((string)request.Arguments["text"]!);
                 return Task.FromResult<JToken?>(null);
-            }),
+            }
+        ),
             ("slow", async (_, token) =>
             {
                 await Task.Delay(TimeSpan.FromSeconds(5), token);
                 return "done";
-            }),
+            }
+        ),
             ("fail", (_, _) => throw new RpcFailureException(RemoteFailure.Nova(
                 "InstanceNotFound", "Instance x could not be found.", 404, new JObject { ["instance_id"] = "x" }))),
             ("fail_builtin", (_, _) => throw new RpcFailureException(RemoteFailure.Builtin("NotImplementedError", "not here"))),
@@ -127,7 +129,8 @@ public sealed class InteropTests(SharedBroker shared)
         Assert.False(bus.Log.Contains("is not durable"));
 
         var queues = await shared.RabbitMq.ListAsync("list_queues", "name", "durable", "auto_delete", "arguments");
-        var mine = queues.Where(row => row[0].Contains(bus.Id, StringComparison.Ordinal)).ToDictionary(row => row[0], row => string.Join(' ', row[1..]));
+        var mine = queues.Where(row => row[0].Contains(bus.Id, StringComparison.Ordinal))
+            .ToDictionary(row => row[0], row => string.Join(' ', row[1..]));
         Assert.Equal(mine[$"{bus.Topic}.host1"], mine[$"{bus.Topic}.host2"]); // one declared by oslo first, one by us alone
         var fanouts = mine.Where(pair => pair.Key.StartsWith($"{bus.Topic}_fanout_", StringComparison.Ordinal)).Select(pair => pair.Value).ToList();
         Assert.Equal(3, fanouts.Count);
@@ -160,7 +163,12 @@ public sealed class InteropTests(SharedBroker shared)
     {
         var request = new JObject
         {
-            ["kind"] = "call", ["topic"] = bus.Topic, ["server"] = "host1", ["version"] = "6.0", ["method"] = method, ["args"] = arguments ?? [],
+            ["kind"] = "call",
+            ["topic"] = bus.Topic,
+            ["server"] = "host1",
+            ["version"] = "6.0",
+            ["method"] = method,
+            ["args"] = arguments ?? [],
         };
         foreach (var (key, value) in more)
         {

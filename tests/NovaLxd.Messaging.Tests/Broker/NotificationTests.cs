@@ -22,7 +22,8 @@ public sealed class NotificationTests(SharedBroker shared)
         var payload = OsloEnvelope.Open(OsloEnvelope.Unwrapped(body));
         Assert.Equal(
             ("compute.h", "compute.instance.create.end", "INFO", "i"),
-            ((string?)payload["publisher_id"], (string?)payload["event_type"], (string?)payload["priority"], (string?)payload["payload"]!["instance_id"]));
+            ((string?)payload["publisher_id"], (string?)payload["event_type"], (string?)payload["priority"],
+                (string?)payload["payload"]!["instance_id"]));
         Assert.Matches(@"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}$", (string?)payload["timestamp"]);
         Assert.Equal(36, ((string?)payload["message_id"])!.Length);
         Assert.Equal(32, ((string?)payload["_unique_id"])!.Length);
@@ -103,7 +104,9 @@ public sealed class NotificationTests(SharedBroker shared)
 
     private static NotificationOptions Options(TestBus bus, params string[] drivers) => new()
     {
-        Driver = drivers, Topics = [$"n-{bus.Id}"], VersionedNotificationsTopics = [$"v-{bus.Id}"],
+        Driver = drivers,
+        Topics = [$"n-{bus.Id}"],
+        VersionedNotificationsTopics = [$"v-{bus.Id}"],
     };
 
     private async Task<JObject> TakeAsync(string queue)

@@ -24,13 +24,17 @@ internal sealed class PythonPeer : IAsyncDisposable
     {
         var settings = new JObject
         {
-            ["url"] = bus.Options.TransportUrl, ["exchange"] = bus.Options.ControlExchange, ["rabbit"] = rabbit ?? [],
+            ["url"] = bus.Options.TransportUrl,
+            ["exchange"] = bus.Options.ControlExchange,
+            ["rabbit"] = rabbit ?? [],
         };
         settings.Merge(more ?? []);
         var info = new ProcessStartInfo(
             Python, ["-u", Path.Combine(AppContext.BaseDirectory, "interop", script), settings.ToString(Formatting.None)])
         {
-            RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
         };
         info.Environment.Clear();
         info.Environment["PATH"] = "/usr/bin:/bin";

@@ -17,7 +17,8 @@ public sealed class RpcRoundTripTests(SharedBroker shared)
         {
             seen = request;
             return Task.FromResult<JToken?>(new JObject { ["x"] = new JArray(1, "a", null!) });
-        })));
+        }
+        )));
         var context = TestBus.Context.With("unknown_key", new JObject { ["deep"] = 1 });
 
         var result = await bus.Client.CallAsync(bus.Target with { Server = "host1" }, context, "stop", new JObject { ["instance"] = "i" });
@@ -38,7 +39,8 @@ public sealed class RpcRoundTripTests(SharedBroker shared)
             {
                 hosts.Add(host);
                 return Task.FromResult<JToken?>(null);
-            })), host);
+            }
+            )), host);
         }
 
         Assert.Null(await bus.Client.CallAsync(bus.Target, TestBus.Context, "m", []));
@@ -58,7 +60,8 @@ public sealed class RpcRoundTripTests(SharedBroker shared)
             {
                 seen.Enqueue($"{host}:{request.Arguments["kind"]}:{request.IsCall}");
                 return Task.FromResult<JToken?>(null);
-            })), host);
+            }
+            )), host);
         }
 
         await bus.Client.CastAsync(bus.Target with { Server = "b" }, TestBus.Context, "m", new JObject { ["kind"] = "cast" });
@@ -169,7 +172,8 @@ public sealed class RpcRoundTripTests(SharedBroker shared)
         {
             await release.Task;
             return "late";
-        })));
+        }
+        )));
 
         var error = await Assert.ThrowsAsync<RpcTimeoutException>(
             () => bus.Client.CallAsync(bus.Target, TestBus.Context, "m", [], TimeSpan.FromSeconds(1)));
@@ -187,7 +191,8 @@ public sealed class RpcRoundTripTests(SharedBroker shared)
         {
             await Task.Delay(TimeSpan.FromSeconds(5), token);
             return "done";
-        })));
+        }
+        )));
 
         var result = await bus.Client.CallAsync(bus.Target, TestBus.Context, "slow", [], TestBus.Long, TimeSpan.FromSeconds(2));
 

@@ -36,7 +36,8 @@ public sealed class RpcServerRulesTests(SharedBroker shared)
             started.TrySetResult();
             await release.Task;
             return null;
-        })));
+        }
+        )));
         await bus.Client.CastAsync(bus.Target, TestBus.Context, "m", []);
         await started.Task.WaitAsync(TestBus.Long);
 
@@ -91,7 +92,8 @@ public sealed class RpcServerRulesTests(SharedBroker shared)
             await release.Task;
             Interlocked.Decrement(ref running);
             return null;
-        }), TestBus.Echo));
+        }
+        ), TestBus.Echo));
         await bus.Client.CastAsync(bus.Target, TestBus.Context, "long", []);
         await bus.Client.CastAsync(bus.Target, TestBus.Context, "long", []);
 
@@ -104,7 +106,8 @@ public sealed class RpcServerRulesTests(SharedBroker shared)
 
         await Eventually.HoldsAsync(() => Volatile.Read(ref running) == 3, "three handlers");
         await Eventually.HoldsAsync(
-            async () => (await shared.RabbitMq.ListAsync("list_queues", "name", "messages")).Single(row => row[0] == bus.Topic)[1] == "0", "all read");
+            async () => (await shared.RabbitMq.ListAsync("list_queues", "name", "messages")).Single(row => row[0] == bus.Topic)[1] == "0",
+            "all read");
         release.SetResult();
         await Eventually.HoldsAsync(() => Volatile.Read(ref running) == 0, "all done");
         Assert.Equal(3, most);
@@ -120,7 +123,8 @@ public sealed class RpcServerRulesTests(SharedBroker shared)
         {
             await release.Task;
             return null;
-        }), TestBus.Echo), topics: [bus.Topic, alt]);
+        }
+        ), TestBus.Echo), topics: [bus.Topic, alt]);
         await bus.Client.CastAsync(bus.Target, TestBus.Context, "long", []);
 
         Assert.NotNull(await bus.Client.CallAsync(bus.Target with { Topic = alt, Server = "host1" }, TestBus.Context, "echo", []));
@@ -137,7 +141,8 @@ public sealed class RpcServerRulesTests(SharedBroker shared)
         {
             await Task.Delay(2500, token);
             return 7;
-        })));
+        }
+        )));
         var replies = await raw.CollectAsync($"reply_{bus.Id}");
         var request = RawBus.Request("slow", $"reply_{bus.Id}", timeout: 2);
 
@@ -220,7 +225,8 @@ public sealed class RpcServerRulesTests(SharedBroker shared)
             started.TrySetResult();
             await release.Task;
             return "finished";
-        })));
+        }
+        )));
         var call = bus.Client.CallAsync(bus.Target, TestBus.Context, "m", []);
         await started.Task.WaitAsync(TestBus.Long);
         Assert.Equal("m", Assert.Single(server.InProgress).Method);
@@ -260,13 +266,35 @@ public sealed class RpcServerRulesTests(SharedBroker shared)
             started.TrySetResult();
             await Task.Delay(Timeout.Infinite, token);
             return null;
-        })));
+        }
+        )));
         var call = bus.Client.CallAsync(bus.Target, TestBus.Context, "m", []);
         await started.Task.WaitAsync(TestBus.Long);
 
         Assert.Empty(await server.StopAsync(TimeSpan.FromMilliseconds(100), default));
 
         Assert.Equal("TaskCanceledException", (await Assert.ThrowsAsync<RemoteFailureException>(() => call)).Failure.Class);
+    }
+
+    [Fact]
+    public async Task RequestsThatNeverRanAtShutdownAreReported()
+    {
+        await using var bus = new TestBus(shared.RabbitMq, options: new MessagingOptions { ExecutorThreadPoolSize = 1 });
+        var release = new TaskCompletionSource();
+        var server = await bus.ServeAsync(TestBus.Table(("m", async (_, _) =>
+        {
+            await release.Task; // heeds no cancellation
+            return null;
+        }
+        )));
+        await bus.Client.CastAsync(bus.Target, TestBus.Context, "m", []);
+        await bus.Client.CastAsync(bus.Target, TestBus.Context, "m", []);
+        await Eventually.HoldsAsync(() => server.InProgress.Count == 2, "both taken");
+
+        var unfinished = await server.StopAsync(TimeSpan.FromMilliseconds(100), default);
+        release.SetResult();
+
+        Assert.Equal([false, true], unfinished.Select(request => request.IsRunning).Order());
     }
 
     [Fact]

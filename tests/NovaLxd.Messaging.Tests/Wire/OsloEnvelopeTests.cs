@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Numerics;
 using System.Text;
 using Newtonsoft.Json.Linq;
 using NovaLxd.Messaging.Wire;
@@ -34,7 +36,9 @@ public sealed class OsloEnvelopeTests
     [InlineData("", "JSON")]
     public void UnreadableBodiesAreRefusedWithTheReason(string body, string reason) =>
         Assert.Contains(
-            reason, Assert.Throws<MalformedMessageException>(() => OsloEnvelope.Open(Encoding.UTF8.GetBytes(body))).Message, StringComparison.Ordinal);
+            reason,
+            Assert.Throws<MalformedMessageException>(() => OsloEnvelope.Open(Encoding.UTF8.GetBytes(body))).Message,
+            StringComparison.Ordinal);
 
     [Fact]
     public void DeepObjectsAndNumbersSurvive()
@@ -45,14 +49,22 @@ public sealed class OsloEnvelopeTests
             deep = new JObject { ["x"] = deep };
         }
 
-        var payload = new JObject { ["deep"] = deep, ["big"] = new JValue(System.Numerics.BigInteger.Parse("12345678901234567890", System.Globalization.CultureInfo.InvariantCulture)), ["real"] = 0.1, ["text"] = "ü\u0000\"" };
+        var payload = new JObject
+        {
+            ["deep"] = deep,
+            ["big"] = new JValue(BigInteger.Parse("12345678901234567890", CultureInfo.InvariantCulture)),
+            ["real"] = 0.1,
+            ["text"] = "ü\u0000\"",
+        };
 
         Assert.Equal(OsloJson.Serialize(payload), OsloJson.Serialize(OsloEnvelope.Open(OsloEnvelope.Wrap(payload))));
     }
 
     [Fact]
     public void DatesAreWrittenAsPythonDoes() =>
-        Assert.Equal("\"2026-11-24T03:05:31.000042\"", OsloJson.Serialize(new JValue(new DateTime(2026, 11, 24, 3, 5, 31, DateTimeKind.Utc).AddTicks(420))));
+        Assert.Equal(
+            "\"2026-11-24T03:05:31.000042\"",
+            OsloJson.Serialize(new JValue(new DateTime(2026, 11, 24, 3, 5, 31, DateTimeKind.Utc).AddTicks(420))));
 
     [Fact]
     public void RequestHasTheKeysOfARecordedCall()

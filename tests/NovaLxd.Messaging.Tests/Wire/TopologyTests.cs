@@ -37,7 +37,10 @@ public sealed class TopologyTests
     {
         var options = new RabbitOptions
         {
-            RabbitQuorumQueue = true, RabbitQuorumDeliveryLimit = 3, RabbitQuorumMaxMemoryLength = 100, RabbitQuorumMaxMemoryBytes = 9000,
+            RabbitQuorumQueue = true,
+            RabbitQuorumDeliveryLimit = 3,
+            RabbitQuorumMaxMemoryLength = 100,
+            RabbitQuorumMaxMemoryBytes = 9000,
         };
         var topology = new Topology(options, "nova");
 
@@ -65,7 +68,8 @@ public sealed class TopologyTests
     [Fact]
     public void StreamFanoutIsOneSharedQueue()
     {
-        var topology = new Topology(new RabbitOptions { RabbitStreamFanout = true, RabbitTransientQuorumQueue = true, RabbitQosPrefetchCount = 10 }, "nova");
+        var options = new RabbitOptions { RabbitStreamFanout = true, RabbitTransientQuorumQueue = true, RabbitQosPrefetchCount = 10 };
+        var topology = new Topology(options, "nova");
 
         var fanout = topology.Fanout("compute", "x");
 

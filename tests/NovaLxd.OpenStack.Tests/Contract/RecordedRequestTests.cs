@@ -47,6 +47,8 @@ public sealed class RecordedRequestTests : CloudTest
         Assert.Equal(expected.ServiceToken, made.Header("X-Service-Token") is not null);
         Assert.NotNull(made.Header("X-Auth-Token"));
         Assert.Equal(RequestId, made.Header("X-Openstack-Request-Id"));
+        Assert.Equal(expected.Body is not null and not { Type: JTokenType.Null }, made.Header("Content-Type") == "application/json");
+        Assert.Null(made.Header("Transfer-Encoding"));
         Assert.Equal(expected.Status, made.Status);
     }
 

@@ -163,7 +163,7 @@ public sealed class NeutronClientTests : CloudTest
     {
         Cloud.Neutron.AddHost("cmp2", "ovs");
         var port = await CreateAsync();
-        await neutron.UpdatePortAsync(Service, port.Id, new PortUpdate { HostId = Host }, Never);
+        await neutron.UpdatePortAsync(Service, port.Id, new PortUpdate { HostId = Host, DeviceOwner = "compute:nova" }, Never);
         Assert.Null(await neutron.FindBindingAsync(Service, port.Id, "cmp2", Never));
         Assert.Equal("INACTIVE", (await neutron.CreateBindingAsync(Service, port.Id, new PortBindingCreate("cmp2", "normal", new JObject()), Never)).Status);
         Assert.True(await neutron.ActivateBindingAsync(Service, port.Id, "cmp2", Never));

@@ -161,6 +161,7 @@ public sealed class PlacementAllocationsTests : CloudTest
         Allocate(Instance, Here, 2);
         var failure = await Assert.ThrowsAsync<OpenStackHttpException>(() => allocations.AddResourcesAsync(Service, Instance, Bandwidth(5000), Never));
         Assert.Contains("exceed the capacity", failure.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', failure.Message);
         Assert.Equal("placement.undefined_code", failure.Code);
     }
 }

@@ -113,6 +113,9 @@ public abstract class FakeService(string name) : IAsyncDisposable
         var body = "";
         if (!IsData(http))
         {
+            // As behind uwsgi, which gives the application a chunked body as an empty one.
+            if (http.Headers.TransferEncoding.Count > 0)
+                http.Body = Stream.Null;
             using var reader = new StreamReader(http.Body, Encoding.UTF8);
             body = await reader.ReadToEndAsync(context.RequestAborted);
         }

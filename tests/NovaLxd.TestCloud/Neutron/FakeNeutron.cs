@@ -211,7 +211,7 @@ public sealed class FakeNeutron(FakeKeystone keystone) : AuthenticatedService("n
         const string Bindings = "/v2.0/ports/{id}/bindings";
         Route(routes, "GET", Bindings, request =>
         {
-            state.Port(request["id"]);
+            state.ComputePort(request["id"]);
             return (200, new JObject { ["bindings"] = new JArray(state.Bindings.GetValueOrDefault(request["id"])?.Values.ToArray() ?? []) });
         });
         Route(routes, "POST", Bindings, request =>

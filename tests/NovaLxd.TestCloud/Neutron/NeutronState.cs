@@ -88,13 +88,21 @@ internal sealed class NeutronState
         return (string?)port["binding:host_id"] != "";
     }
 
-    public JObject Binding(string portId, string host) =>
-        Bindings.GetValueOrDefault(portId)?.GetValueOrDefault(host)
-        ?? throw new ServiceFailureException(404, $"Binding for port {portId} for host {host} could not be found.", "PortBindingNotFound");
+    public JObject Binding(string portId, string host)
+    {
+        ComputePort(portId);
+        return Bindings.GetValueOrDefault(portId)?.GetValueOrDefault(host)
+            ?? throw new ServiceFailureException(404, $"Binding for port {portId} for host {host} could not be found.", "PortBindingNotFound");
+    }
+
+    /// <summary>Bindings can be asked for and made on ports of instances only.</summary>
+    public JObject ComputePort(string id) => ((string?)Port(id)["device_owner"])?.StartsWith("compute:", StringComparison.Ordinal) == true
+        ? Port(id)
+        : throw new ServiceFailureException(400, $"Bad port request: Invalid port {id}. Operation only valid on compute ports.", "BadRequest");
 
     public JObject CreateBinding(string portId, JObject given)
     {
-        Port(portId);
+        ComputePort(portId);
         var host = (string)given["host"]!;
         var bindings = Bindings.TryGetValue(portId, out var found) ? found : Bindings[portId] = [];
         if (bindings.ContainsKey(host))

@@ -114,7 +114,11 @@ public sealed class RabbitMqFixture : IAsyncDisposable
     /// <summary>A connection by RabbitMQ.Client alone, to look at the broker with.</summary>
     public Task<IConnection> ConnectAsync() => new ConnectionFactory
     {
-        HostName = "127.0.0.1", Port = Port, UserName = User, Password = Password, AutomaticRecoveryEnabled = false,
+        HostName = "127.0.0.1",
+        Port = Port,
+        UserName = User,
+        Password = Password,
+        AutomaticRecoveryEnabled = false,
     }.CreateConnectionAsync();
 
     /// <summary>Runs <c>rabbitmqctl -q</c> against this broker and returns what it printed.</summary>
@@ -131,7 +135,11 @@ public sealed class RabbitMqFixture : IAsyncDisposable
 
     /// <summary>Lines of <c>rabbitmqctl</c> as columns.</summary>
     public async Task<IReadOnlyList<string[]>> ListAsync(params string[] arguments) =>
-        [.. (await RabbitmqctlAsync([.. arguments, "--no-table-headers"])).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split('\t'))];
+    [
+        .. (await RabbitmqctlAsync([.. arguments, "--no-table-headers"]))
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Select(line => line.Split('\t')),
+    ];
 
     public async ValueTask DisposeAsync()
     {
@@ -174,7 +182,12 @@ public sealed class RabbitMqFixture : IAsyncDisposable
 
     private Process Start(string program, params string[] arguments)
     {
-        var info = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
+        var info = new ProcessStartInfo(program, arguments)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
+        };
         info.Environment.Clear();
         foreach (var (name, value) in new Dictionary<string, string>
         {

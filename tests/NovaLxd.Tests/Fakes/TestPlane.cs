@@ -73,7 +73,7 @@ internal sealed class TestPlane
     internal ComputeRpc Rpc { get; } = new(strict: true);
 
     internal OperationRunner Runner() => new(
-        Client, new IncomingObjects(Client), Locks, Notifier, new ServiceHost(HostName), Services.BuildServiceProvider(), NullLogger<OperationRunner>.Instance);
+        Client, new IncomingObjects(Client), new BuildSlots(new InstanceOptions()), Locks, Notifier, new ServiceHost(HostName), Services.BuildServiceProvider(), NullLogger<OperationRunner>.Instance);
 
     /// <summary>Runs a method of the table with the instance as argument, and whatever else is given.</summary>
     internal Task<JToken?> RunAsync(string method, JObject? args = null) => RunAsync(Rpc.Methods[method], args);

@@ -50,7 +50,7 @@ public sealed class OverTheBrokerTests : IAsyncLifetime
 
         var compute = new RpcMethodTable();
         _plane.Services.AddSingleton(_client);
-        var runner = new OperationRunner(_client, new IncomingObjects(_client), _plane.Locks, _plane.Notifier, new ServiceHost(TestPlane.HostName),
+        var runner = new OperationRunner(_client, new IncomingObjects(_client), new BuildSlots(new InstanceOptions()), _plane.Locks, _plane.Notifier, new ServiceHost(TestPlane.HostName),
             _plane.Services.BuildServiceProvider(), NullLogger<OperationRunner>.Instance);
         _plane.Rpc.AddTo(compute, runner);
         _compute = new RpcServer(_ours, ["compute", "compute-alt"], TestPlane.HostName, compute);
