@@ -13,7 +13,7 @@ seed_catalog() {
         id=$(find_or_make identity /users user "$(jq -n --arg name $user --arg password "$(password)" \
             '{name: $name, password: $password, domain_id: "default"}')") || return 1
         for role in admin service; do
-            rest PUT identity "/projects/$project/users/$id/roles/${roles[$role]}" || return 1
+            rest PUT identity "/projects/$project/users/$id/roles/${roles[$role]}" > /dev/null || return 1
         done
     done
     while read -r kind name url; do

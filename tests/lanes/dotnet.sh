@@ -21,7 +21,7 @@ lane_broker() { needs rabbitmq-server && built && dotnet_tests 'Lane=broker'; }
 
 # What the root tests make things with: file systems, images, links, filters; the C compiler is asked for struct layouts.
 ROOT_PACKAGES=(iproute2 iptables procps util-linux e2fsprogs squashfs-tools tar gzip xz-utils zstd busybox-static
-    libseccomp2 lxcfs gcc libc6-dev linux-libc-dev)
+    libseccomp2 lxcfs openvswitch-switch mmdebstrap gcc libc6-dev linux-libc-dev)
 
 lane_root() {
     [ "$(id -u)" = 0 ] || { say "  needs root"; return 1; }
@@ -50,13 +50,19 @@ dotnet_test() {
     local project=$1 out=$RESULTS/$LANE rc=0
     timeout --kill-after=30 "${TEST_TIMEOUT:-1500}" dotnet test "tests/$project/bin/Release/net10.0/$project.dll" ${2:+--filter "$2"} \
         --logger "trx;LogFileName=$project.trx" --results-directory "$out" > "$out/$project.log" 2>&1 || rc=$?
+    report_trx "$project" "$out" $rc
+}
+
+# report_trx PROJECT FOLDER EXIT_STATUS: counts the report PROJECT.trx there, and shows PROJECT.log where something failed.
+report_trx() {
+    local project=$1 out=$2 rc=$3
     if [ ! -s "$out/$project.trx" ]; then
         count 0 1 0; say "  FAILED  $project: no report (exit status $rc)"; tail -30 "$out/$project.log" | sed 's/^/          /'
         return
     fi
     count_trx "$out/$project.trx"
     # A test host that died has a report that says nothing of it.
-    if [ $rc != 0 ] && [ "$trx_failed" = 0 ]; then
+    if [ "$rc" != 0 ] && [ "$trx_failed" = 0 ]; then
         count 0 1 0; say "  FAILED  $project: exit status $rc"; tail -30 "$out/$project.log" | sed 's/^/          /'
     elif [ "$trx_failed" != 0 ]; then
         say "  FAILED  $project: $trx_failed of $trx_total"
