@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace NovaLxd.Virt.Kernel;
@@ -192,7 +193,7 @@ internal sealed partial class Rtnetlink : IDisposable
             IsUp = (header.Flags & IFF_UP) != 0,
             IsPromiscuous = (header.Flags & IFF_PROMISC) != 0,
         };
-        var attributes = new NetlinkAttributes(body[Marshal.SizeOf<InterfaceHeader>()..]);
+        var attributes = new NetlinkAttributes(body[Unsafe.SizeOf<InterfaceHeader>()..]);
         while (attributes.MoveNext())
         {
             link = attributes.Type switch
