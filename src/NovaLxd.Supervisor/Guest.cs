@@ -189,7 +189,7 @@ internal sealed class Guest : IDisposable
             Record = Record with { State = ContainerState.Running };
         }
 
-        _network = keptNetwork ?? NicMover.OpenNamespace(Record.Init.Pid);
+        _network = keptNetwork ?? NicMover.TryOpenNamespace(Record.Init.Pid);
         _watch = _context.Loop.Watch(_pidfd, SysEpoll.EPOLLIN, OnInitEnded);
         Save(Record with { State = _cgroup.IsFrozen() ? ContainerState.Frozen : ContainerState.Running });
         if (keptTerminal is not null)

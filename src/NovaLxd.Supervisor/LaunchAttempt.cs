@@ -153,7 +153,7 @@ internal sealed class LaunchAttempt : IDisposable
         {
             var steps = LaunchPlan.Build(spec, Inputs(context, spec, root.Number, childs.Number, cgroup));
             return new LaunchAttempt(
-                context, spec, ChildProcess.Start(context.Stub, steps, LaunchPlan.CloneFlags(spec)), ours, cgroup, oldNetwork);
+                context, spec, ChildProcess.Start(context.Stub, steps, [root.Number, childs.Number], LaunchPlan.CloneFlags(spec)), ours, cgroup, oldNetwork);
         }
     }
 
@@ -183,7 +183,7 @@ internal sealed class LaunchAttempt : IDisposable
         }
 
         Cgroup.Join(_child.Pid);
-        Network = NicMover.OpenNamespace(_child.Pid);
+        Network = NicMover.TryOpenNamespace(_child.Pid) ?? throw new LaunchFailedException($"{_spec.Name} could not be launched: it was killed before its init ran.");
         foreach (var nic in _spec.Nics)
         {
             if (_oldNetwork is null)

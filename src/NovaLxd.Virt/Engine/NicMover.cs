@@ -67,8 +67,9 @@ internal static class NicMover
     /// <summary>The namespace of this process.</summary>
     public static FileDescriptor OpenOwnNamespace() => Fcntl.open("/proc/thread-self/ns/net", Fcntl.O_RDONLY | Fcntl.O_CLOEXEC);
 
-    public static FileDescriptor OpenNamespace(int pid) =>
-        Fcntl.open($"/proc/{pid.ToString(CultureInfo.InvariantCulture)}/ns/net", Fcntl.O_RDONLY | Fcntl.O_CLOEXEC);
+    /// <summary>Null when the process has ended (one that nobody has reaped yet has no namespaces any more).</summary>
+    public static FileDescriptor? TryOpenNamespace(int pid) =>
+        Fcntl.TryOpen($"/proc/{pid.ToString(CultureInfo.InvariantCulture)}/ns/net", Fcntl.O_RDONLY | Fcntl.O_CLOEXEC);
 
     /// <summary>A socket belongs to the namespace its thread was in when it was made.</summary>
     private static FileDescriptor OpenIn(FileDescriptor networkNamespace)
