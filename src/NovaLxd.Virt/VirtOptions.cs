@@ -34,4 +34,20 @@ public sealed record VirtOptions
 
     /// <summary>Most bytes one image may take when unpacked.</summary>
     public long ImageMaxBytes { get; init; } = 64L << 30;
+
+    /// <summary>How ports of vif type "ovs" are plugged (<c>[os_vif_ovs]</c>).</summary>
+    public OvsOptions Ovs { get; init; } = new();
+}
+
+/// <summary>Names and defaults of os-vif's section <c>[os_vif_ovs]</c>.</summary>
+public sealed record OvsOptions
+{
+    /// <summary><c>ovsdb_connection</c>: where the Open vSwitch database listens ("tcp:127.0.0.1:6640", "unix:/var/run/openvswitch/db.sock").</summary>
+    public string Connection { get; init; } = "tcp:127.0.0.1:6640";
+
+    /// <summary><c>ovs_vsctl_timeout</c>: longest wait for an answer and for the switch to carry out a change; zero: for ever.</summary>
+    public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(120);
+
+    /// <summary><c>isolate_vif</c>: a new port starts in the dead VLAN 4095 until Neutron's agent gives it its own (not for OVN).</summary>
+    public bool IsolateVif { get; init; }
 }

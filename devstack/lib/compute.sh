@@ -1,0 +1,97 @@
+# shellcheck shell=bash
+# Sourced: builds NovaLxd, starts supervisor and service, and waits until Nova knows the host.
+
+# The newest build; each has a folder of its own, named by the hash of what it was made from, so that a running program
+# keeps its files while the next is made.
+BUILDS=$STACK_STATE/build
+PROGRAMS=$BUILDS/current
+
+source_hash() {
+    (cd "$TOP" && find src Directory.*.props global.json -type f -not -path '*/bin/*' -not -path '*/obj/*' -print0 |
+        sort -z | xargs -0 sha256sum) | sha256sum | cut -c1-12
+}
+
+runtime_id() {
+    case $(uname -m) in
+        x86_64) echo linux-x64 ;;
+        aarch64) echo linux-arm64 ;;
+        *) die "no .NET runtime for $(uname -m)" ;;
+    esac
+}
+
+# publish PROJECT FOLDER PROPERTY...: into a tree of its own, so that bin and obj of the checkout stay as they are.
+publish() {
+    local project=$1 out=$2; shift 2
+    dotnet publish "$TOP/src/$project/$project.csproj" -c Release -r "$(runtime_id)" --artifacts-path "$BUILDS/artifacts" \
+        -nologo -v quiet -clp:NoSummary -o "$out" "$@" > "$STACK_LOGS/publish-$project.log" 2>&1
+}
+
+build_service() {
+    local out; out=$BUILDS/$(source_hash)
+    if [ ! -e "$out/novalxd/novalxd" ]; then
+        publish NovaLxd "$out.new/novalxd" --self-contained false -p:PublishReadyToRun=true ||
+            { tail -20 "$STACK_LOGS/publish-NovaLxd.log" >&2; rm -rf "$out.new"; return 1; }
+        mkdir -p "$out"; rm -rf "$out/novalxd"; mv "$out.new/novalxd" "$out/novalxd"; rm -rf "$out.new"
+    fi
+    ln -sfn "$out" "$PROGRAMS"
+}
+
+# Ahead of time it is a program of a few megabytes that starts in milliseconds and holds next to no memory. Where the native
+# compiler does not work it is built as the service is; it works the same and is larger.
+build_supervisor() {
+    local out; out=$BUILDS/$(source_hash)/supervisor
+    [ ! -e "$out/novalxd-supervisor" ] || return 0
+    rm -rf "$out"
+    if publish NovaLxd.Supervisor "$out" -p:PublishAot=true; then return 0; fi
+    cp "$STACK_LOGS/publish-NovaLxd.Supervisor.log" "$STACK_LOGS/publish-aot.log"
+    rm -rf "$out"
+    publish NovaLxd.Supervisor "$out" --self-contained false -p:PublishAot=false ||
+        { tail -20 "$STACK_LOGS/publish-NovaLxd.Supervisor.log" >&2; rm -rf "$out"; return 1; }
+    touch "$out/not-aot"
+}
+warn_of_no_aot() {
+    [ -e "$PROGRAMS/supervisor/not-aot" ] || return 0
+    say "!!! The supervisor is NOT compiled ahead of time and takes tens of megabytes instead of a few. The reason:"
+    grep -E 'error|warning' "$STACK_LOGS/publish-aot.log" | sort -u | head -5 | sed 's/^/             /'
+}
+
+# stale NAME PROGRAM: whether what runs is of an older build.
+stale() {
+    local pid _started
+    running "$1" || return 1
+    read -r pid _started < "$RUN/$1.pid"
+    [ "$(readlink "/proc/$pid/exe")" != "$(readlink -f "$2")" ] && ! tr '\0' '\n' < "/proc/$pid/cmdline" | grep -qxF "$(readlink -f "$2")"
+}
+
+start_lxcfs() {
+    mountpoint -q /var/lib/lxcfs && return 0
+    command -v lxcfs > /dev/null && [ -e /dev/fuse ] || return 0    # containers then see the host's /proc/meminfo
+    mkdir -p /var/lib/lxcfs
+    start lxcfs lxcfs --enable-cfs /var/lib/lxcfs    # processors as the CFS quota has them
+    wait_for 10 mountpoint -q /var/lib/lxcfs
+}
+
+start_compute() {
+    local supervisor service
+    supervisor=$(readlink -f "$PROGRAMS/supervisor/novalxd-supervisor") service=$(readlink -f "$PROGRAMS/novalxd/novalxd")
+    mkdir -p "$RUN/novalxd" "$STACK_STATE/compute/instances"
+    if stale novalxd "$service"; then stop_alone novalxd 90; fi
+    if stale novalxd-supervisor "$supervisor"; then stop_alone novalxd-supervisor; fi
+    start novalxd-supervisor "$supervisor" --runtime-dir "$RUN/novalxd" --state-dir "$STACK_STATE/compute/instances"
+    start novalxd "$service" --config-file "$ETC/nova/common.conf" --config-file "$ETC/novalxd.conf"
+    wait_for "${STACK_COMPUTE_TIMEOUT:-90}" compute_up_or_gone
+    compute_up > /dev/null && return 0
+    running novalxd-supervisor || echo "the supervisor ended; see $STACK_LOGS/novalxd-supervisor.log" >&2
+    running novalxd || echo "the service ended" >&2
+    echo "NovaLxd is not up in Nova; the last lines of its logs:" >&2
+    tail -n 15 "$STACK_LOGS/novalxd.log" "$STACK_LOGS/novalxd-supervisor.log" >&2
+    return 1
+}
+
+compute_up_or_gone() { ! running novalxd || compute_up; }
+
+# As the scheduler sees it: the service reports, and the host is mapped to the cell.
+compute_up() {
+    rest GET compute "/os-services?binary=nova-compute&host=$STACK_HOST" | jq -e '.services[] | select(.state == "up")' &&
+        [ "$(sql -N -e "select count(*) from nova_api.host_mappings where host = '$STACK_HOST'")" = 1 ]
+}

@@ -1,0 +1,353 @@
+using Microsoft.Extensions.Logging;
+using NovaLxd.Virt.Engine;
+using NovaLxd.Virt.Host;
+using NovaLxd.Virt.Network;
+using NovaLxd.Virt.Storage;
+
+namespace NovaLxd.Virt;
+
+/// <summary>
+/// The order of things. Create: ids, record, root file system. Start: mount, plug, launch. Stop: end, forget, unmount, unplug. Delete: all of that, root file
+/// system, record. Engine, storage and plugs know nothing of each other; what one returns is given to the next here.
+/// </summary>
+internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDisposable
+{
+    private readonly VirtOptions _options;
+    private readonly IContainerEngine _engine;
+    private readonly IStorageBackend _storage;
+    private readonly HostInspector _host;
+    private readonly Func<PortSpec, PortUsage?> _readPort;
+    private readonly Func<string, int, byte[]> _readConsoleLog;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+
+    private readonly ContainerLocks _locks = new();
+    private readonly ContainerStore _store;
+    private readonly ContainerNames _names;
+    private readonly IdRanges _ids;
+    private readonly ContainerPorts _ports;
+    private readonly ContainerRelease _release;
+    private readonly ContainerRecovery _recovery;
+    private readonly ContainerEvents _events;
+
+    /// <param name="readPort">Counters of a port as its guest sees them; null when it is not plugged.</param>
+    /// <param name="readConsoleLog">The newest bytes of a console log file, for containers the engine has forgotten.</param>
+    public ContainerDriver(
+        VirtOptions options, IContainerEngine engine, IStorageBackend storage, IPortPlug plug, HostInspector host, IdRanges ids,
+        Func<PortSpec, PortUsage?> readPort, Func<string, int, byte[]> readConsoleLog, TimeProvider time, ILogger<ContainerDriver> logger)
+    {
+        (_options, _engine, _storage, _host, _ids, _readPort, _readConsoleLog, _time, _logger) =
+            (options, engine, storage, host, ids, readPort, readConsoleLog, time, logger);
+        _store = new ContainerStore(options.StateDirectory, logger);
+        _names = new ContainerNames(_store);
+        _ports = new ContainerPorts(plug, _store, () => host.BootId, logger);
+        _release = new ContainerRelease(engine, storage, _ports, _store);
+        _recovery = new ContainerRecovery(engine, storage, _store, _locks, _release, ids, logger);
+        _events = new ContainerEvents(engine, ReleaseEndedAsync, RecoverAsync, time, logger);
+    }
+
+    /// (1) host (2) records (3) storage (4) supervisor (5) events, from here on none is missed (6) agreement of all of them (7) what the
+    /// host lacks, for the operator's log
+    public async Task InitializeAsync(CancellationToken cancellationToken)
+    {
+        _host.Check();
+        await _store.LoadAsync(cancellationToken).ConfigureAwait(false);
+        foreach (var record in _store.Records)
+        {
+            if (record.IdMap is { } range)
+            {
+                _ids.Reserve(range);
+            }
+        }
+
+        await _storage.InitializeAsync(cancellationToken).ConfigureAwait(false);
+        await _engine.ConnectAsync(cancellationToken).ConfigureAwait(false);
+        _events.Start();
+        await RecoverAsync(cancellationToken).ConfigureAwait(false);
+        foreach (var warning in (await DescribeHostAsync(cancellationToken).ConfigureAwait(false)).Warnings)
+        {
+            _logger.LogWarning("{Warning}", warning);
+        }
+    }
+
+    public Task<HostDescription> DescribeHostAsync(CancellationToken cancellationToken) => _host.DescribeAsync(_storage, cancellationToken);
+
+    public Task<ImageInfo?> FindImageAsync(string key, CancellationToken cancellationToken) => _storage.FindImageAsync(key, cancellationToken);
+
+    public Task<IReadOnlyList<ImageInfo>> ListImagesAsync(CancellationToken cancellationToken) => _storage.ListImagesAsync(cancellationToken);
+
+    public Task<ImageInfo> ImportImageAsync(ImageImport import, CancellationToken cancellationToken) => _storage.ImportImageAsync(import, cancellationToken);
+
+    public Task<bool> DeleteImageAsync(string key, CancellationToken cancellationToken) => _storage.DeleteImageAsync(key, cancellationToken);
+
+    /// (1) what cannot work is refused (2) name and ids (3) a record that says "half made" (4) root file system (5) a record that says "made"
+    public async Task CreateAsync(ContainerSpec spec, CancellationToken cancellationToken)
+    {
+        ContainerSpecCheck.Check(spec);
+        using var held = await _locks.LockAsync(spec.Id, cancellationToken).ConfigureAwait(false);
+        if (_store.Find(spec.Id) is { } existing)
+        {
+            if (existing.Created)
+            {
+                throw new ContainerExistsException(spec.Id);
+            }
+
+            await _recovery.RemoveHalfMadeAsync(existing, cancellationToken).ConfigureAwait(false);
+        }
+
+        await using var undo = new Undo(_logger);
+        using var name = _names.Claim(spec.Name, spec.Id);
+        var record = new ContainerRecord { Id = spec.Id, Spec = spec with { Files = [] }, IdMap = spec.Security.Privileged ? null : _ids.Allocate() };
+        undo.Add("the claim of ids", _ =>
+        {
+            if (record.IdMap is { } range)
+            {
+                _ids.Release(range);
+            }
+
+            return Task.CompletedTask;
+        });
+        undo.Add("the record", _ =>
+        {
+            _store.Remove(spec.Id);
+            return Task.CompletedTask;
+        });
+        await _store.SaveAsync(record, cancellationToken).ConfigureAwait(false);
+
+        // A root file system without a record is left from a record that was lost: nobody else can want it.
+        await _storage.DeleteRootfsAsync(spec.Id, cancellationToken).ConfigureAwait(false);
+        await _storage.CreateRootfsAsync(new RootfsRequest(spec.Id, spec.ImageKey, spec.RootDiskBytes, record.IdMap, spec.Files), cancellationToken).ConfigureAwait(false);
+        undo.Add("the root file system", token => _storage.DeleteRootfsAsync(spec.Id, token));
+
+        await _store.SaveAsync(record with { Created = true }, cancellationToken).ConfigureAwait(false);
+        undo.Keep();
+    }
+
+    public async Task SetPortsAsync(Guid id, IReadOnlyList<PortSpec> ports, CancellationToken cancellationToken)
+    {
+        using var held = await _locks.LockAsync(id, cancellationToken).ConfigureAwait(false);
+        var record = GetRecord(id);
+        var situation = record.Situation;
+        if (ContainerPorts.AreSame(ports, situation.Ports) && situation.FormerPorts.Count == 0 && (situation.PluggedInBoot is not null || ports.Count == 0))
+        {
+            return;
+        }
+
+        if (await FindRunningAsync(id, cancellationToken).ConfigureAwait(false) is not null)
+        {
+            throw new ContainerStateException($"{record.Spec.Name} runs: its ports can be changed when it is stopped.");
+        }
+
+        if (ports.DistinctBy(port => port.Id).Count() != ports.Count || ports.DistinctBy(port => port.HostDevice).Count() != ports.Count)
+        {
+            throw new ArgumentException($"The ports of {record.Spec.Name} name a port or a host device twice: {string.Join(", ", ports.Select(port => $"{port.Id} {port.HostDevice}"))}.", nameof(ports));
+        }
+
+        await _ports.SetAsync(record, ports, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// (1) nothing to do when it runs (2) leavings of the last run (3) mount (4) plug (5) launch (6) record
+    public async Task StartAsync(Guid id, CancellationToken cancellationToken)
+    {
+        using var held = await _locks.LockAsync(id, cancellationToken).ConfigureAwait(false);
+        var record = GetRecord(id);
+        var known = await _engine.FindAsync(id, cancellationToken).ConfigureAwait(false);
+        if (IsRunning(known))
+        {
+            return;
+        }
+
+        if (known is not null)
+        {
+            record = await _release.ReleaseAsync(record, known, cancellationToken).ConfigureAwait(false);
+        }
+
+        await using var undo = new Undo(_logger);
+        var root = await _storage.MountAsync(id, cancellationToken).ConfigureAwait(false);
+        undo.Add("the mount", token => _storage.UnmountAsync(id, token));
+        var nics = await _ports.PlugAllAsync(record, undo, cancellationToken).ConfigureAwait(false);
+
+        var lxcfs = _host.HasLxcfs ? _options.LxcfsPath : null;
+        await _engine.LaunchAsync(LaunchSpecs.From(record, root, nics, _store.Folder(id), lxcfs, _options), cancellationToken).ConfigureAwait(false);
+        undo.Add("the launch", async token =>
+        {
+            await _engine.StopAsync(id, TimeSpan.Zero, token).ConfigureAwait(false);
+            await _engine.ForgetAsync(id, token).ConfigureAwait(false);
+        });
+
+        record = GetRecord(id);
+        var running = record.Situation with { RunningInBoot = _host.BootId, LastExit = null, Crashed = false };
+        await _store.SaveSituationAsync(record, running, cancellationToken).ConfigureAwait(false);
+        undo.Keep();
+    }
+
+    public async Task<bool> StopAsync(Guid id, TimeSpan grace, CancellationToken cancellationToken)
+    {
+        using var held = await _locks.LockAsync(id, cancellationToken).ConfigureAwait(false);
+        var record = GetRecord(id);
+        var known = await _engine.FindAsync(id, cancellationToken).ConfigureAwait(false);
+        var byItself = true;
+        if (IsRunning(known))
+        {
+            byItself = await _engine.StopAsync(id, grace, cancellationToken).ConfigureAwait(false);
+            known = await _engine.FindAsync(id, cancellationToken).ConfigureAwait(false);
+        }
+
+        await _release.ReleaseAsync(record, known, cancellationToken).ConfigureAwait(false);
+        return byItself;
+    }
+
+    public async Task<bool> RebootAsync(Guid id, TimeSpan grace, CancellationToken cancellationToken)
+    {
+        using var held = await _locks.LockAsync(id, cancellationToken).ConfigureAwait(false);
+        var running = await GetRunningAsync(id, "rebooted", cancellationToken).ConfigureAwait(false);
+        return running.State == ContainerState.Frozen
+            ? throw new ContainerStateException($"{running.Name} is frozen and cannot be rebooted: unfreeze it first.")
+            : await _engine.RebootAsync(id, grace, cancellationToken).ConfigureAwait(false);
+    }
+
+    public async Task FreezeAsync(Guid id, CancellationToken cancellationToken)
+    {
+        using var held = await _locks.LockAsync(id, cancellationToken).ConfigureAwait(false);
+        if ((await GetRunningAsync(id, "frozen", cancellationToken).ConfigureAwait(false)).State == ContainerState.Running)
+        {
+            await _engine.FreezeAsync(id, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    public async Task UnfreezeAsync(Guid id, CancellationToken cancellationToken)
+    {
+        using var held = await _locks.LockAsync(id, cancellationToken).ConfigureAwait(false);
+        if ((await GetRunningAsync(id, "unfrozen", cancellationToken).ConfigureAwait(false)).State == ContainerState.Frozen)
+        {
+            await _engine.UnfreezeAsync(id, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// (1) processes (2) mount and ports (3) root file system (4) record and ids, last: as long as anything is left, the record leads to it
+    public async Task DeleteAsync(Guid id, CancellationToken cancellationToken)
+    {
+        using var held = await _locks.LockAsync(id, cancellationToken).ConfigureAwait(false);
+        var record = _store.Find(id);
+        var known = await _engine.FindAsync(id, cancellationToken).ConfigureAwait(false);
+        if (IsRunning(known))
+        {
+            await _engine.StopAsync(id, TimeSpan.Zero, cancellationToken).ConfigureAwait(false);
+            known = await _engine.FindAsync(id, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (record is not null)
+        {
+            await _release.ReleaseAsync(record, known, cancellationToken).ConfigureAwait(false);
+        }
+        else
+        {
+            if (known is not null)
+            {
+                await _engine.ForgetAsync(id, cancellationToken).ConfigureAwait(false);
+            }
+
+            await _storage.UnmountAsync(id, cancellationToken).ConfigureAwait(false);
+        }
+
+        await _storage.DeleteRootfsAsync(id, cancellationToken).ConfigureAwait(false);
+        _store.Remove(id);
+        if (record?.IdMap is { } range)
+        {
+            _ids.Release(range);
+        }
+
+        if (record is not null)
+        {
+            _events.Publish(new ContainerEvent(id, ContainerEventKind.Deleted, _time.GetUtcNow()));
+        }
+    }
+
+    public async Task<ContainerInfo?> FindAsync(Guid id, CancellationToken cancellationToken) => _store.Find(id) is { Created: true } record
+        ? Describe(record, await _engine.FindAsync(id, cancellationToken).ConfigureAwait(false))
+        : null;
+
+    public async Task<IReadOnlyList<ContainerInfo>> ListAsync(CancellationToken cancellationToken)
+    {
+        var known = (await _engine.ListAsync(cancellationToken).ConfigureAwait(false)).ToDictionary(container => container.Id);
+        return [.. _store.Records.Where(record => record.Created).OrderBy(record => record.Spec.Name, StringComparer.Ordinal)
+            .Select(record => Describe(record, known.GetValueOrDefault(record.Id)))];
+    }
+
+    public async Task<ContainerUsage> GetUsageAsync(Guid id, CancellationToken cancellationToken)
+    {
+        var record = GetRecord(id);
+        var usage = await FindRunningAsync(id, cancellationToken).ConfigureAwait(false) is null
+            ? new ContainerUsage()
+            : await _engine.GetUsageAsync(id, cancellationToken).ConfigureAwait(false) with
+            {
+                Ports = [.. record.Situation.Ports.Select(_readPort).OfType<PortUsage>()],
+            };
+        return usage with { DiskUsedBytes = await _storage.GetUsedBytesAsync(id, cancellationToken).ConfigureAwait(false) };
+    }
+
+    public IAsyncEnumerable<ContainerEvent> WatchAsync(CancellationToken cancellationToken) => _events.WatchAsync(cancellationToken);
+
+    public async Task<byte[]> ReadConsoleLogAsync(Guid id, int maxBytes, CancellationToken cancellationToken)
+    {
+        GetRecord(id);
+        return await _engine.FindAsync(id, cancellationToken).ConfigureAwait(false) is not null
+            ? await _engine.ReadConsoleLogAsync(id, maxBytes, cancellationToken).ConfigureAwait(false)
+            : _readConsoleLog(Path.Combine(_store.Folder(id), LaunchSpecs.ConsoleLogFile), maxBytes);
+    }
+
+    /// <summary>Without the lock: a command may take longer than anybody may wait to stop the container.</summary>
+    public async Task<ExecResult> ExecAsync(Guid id, ExecRequest request, CancellationToken cancellationToken)
+    {
+        var running = await GetRunningAsync(id, "entered", cancellationToken).ConfigureAwait(false);
+        return running.State == ContainerState.Frozen
+            ? throw new ContainerStateException($"{running.Name} is frozen: a command in it would not run. Unfreeze it first.")
+            : await _engine.ExecAsync(id, request, cancellationToken).ConfigureAwait(false);
+    }
+
+    public ValueTask DisposeAsync() => _events.DisposeAsync();
+
+    private async Task RecoverAsync(CancellationToken cancellationToken)
+    {
+        foreach (var ended in await _recovery.RecoverAsync(_host.BootId, cancellationToken).ConfigureAwait(false))
+        {
+            var kind = ended.Situation.Crashed ? ContainerEventKind.Crashed : ContainerEventKind.Stopped;
+            _events.Publish(new ContainerEvent(ended.Id, kind, _time.GetUtcNow(), ended.Situation.LastExit));
+        }
+    }
+
+    /// <summary>A guest that ended by itself is put away as if it had been stopped.</summary>
+    private async Task ReleaseEndedAsync(Guid id, CancellationToken cancellationToken)
+    {
+        using var held = await _locks.LockAsync(id, cancellationToken).ConfigureAwait(false);
+        if (_store.Find(id) is { } record
+            && await _engine.FindAsync(id, cancellationToken).ConfigureAwait(false) is { } known && !IsRunning(known))
+        {
+            await _release.ReleaseAsync(record, known, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private ContainerRecord GetRecord(Guid id) => _store.Find(id) is { Created: true } record ? record : throw new ContainerNotFoundException(id);
+
+    private async Task<EngineContainer?> FindRunningAsync(Guid id, CancellationToken cancellationToken) =>
+        await _engine.FindAsync(id, cancellationToken).ConfigureAwait(false) is { } known && IsRunning(known) ? known : null;
+
+    private async Task<EngineContainer> GetRunningAsync(Guid id, string what, CancellationToken cancellationToken) =>
+        GetRecord(id) is var record && await FindRunningAsync(id, cancellationToken).ConfigureAwait(false) is { } running
+            ? running
+            : throw new ContainerStateException($"{record.Spec.Name} does not run and cannot be {what}: start it first.");
+
+    private static bool IsRunning(EngineContainer? known) => known is { State: ContainerState.Running or ContainerState.Frozen };
+
+    private static ContainerInfo Describe(ContainerRecord record, EngineContainer? known) => new()
+    {
+        Id = record.Id,
+        Name = record.Spec.Name,
+        State = known?.State ?? (record.Situation.Crashed ? ContainerState.Crashed : ContainerState.Stopped),
+        Spec = record.Spec,
+        Ports = record.Situation.Ports,
+        InitPid = IsRunning(known) ? known!.InitPid : 0,
+        StartedAt = IsRunning(known) ? known!.StartedAt : null,
+        LastExit = IsRunning(known) ? null : known?.LastExit ?? record.Situation.LastExit,
+    };
+}

@@ -1,0 +1,31 @@
+using NovaLxd.Virt.Engine;
+using NovaLxd.Virt.Storage;
+
+namespace NovaLxd.Virt;
+
+/// <summary>Takes from a container that no longer runs what it needs only while it runs. Safe to repeat; called under the container's lock.</summary>
+internal sealed class ContainerRelease(IContainerEngine engine, IStorageBackend storage, ContainerPorts ports, ContainerStore store)
+{
+    /// <param name="ended">How the engine says it ended; null when the engine does not know it.</param>
+    public async Task<ContainerRecord> ReleaseAsync(ContainerRecord record, EngineContainer? ended, CancellationToken cancellationToken)
+    {
+        // How it ended is saved before the engine forgets it.
+        var situation = record.Situation;
+        if (ended is not null)
+        {
+            situation = situation with { LastExit = ended.LastExit, Crashed = ended.State == ContainerState.Crashed, RunningInBoot = null };
+            record = await store.SaveSituationAsync(record, situation, cancellationToken).ConfigureAwait(false);
+            await engine.ForgetAsync(record.Id, cancellationToken).ConfigureAwait(false);
+        }
+
+        await storage.UnmountAsync(record.Id, cancellationToken).ConfigureAwait(false);
+        if (situation.PluggedInBoot is not null || situation.FormerPorts.Count > 0)
+        {
+            await ports.UnplugAllAsync(record, cancellationToken).ConfigureAwait(false);
+        }
+
+        return situation is { PluggedInBoot: null, FormerPorts.Count: 0, RunningInBoot: null }
+            ? record
+            : await store.SaveSituationAsync(record, situation with { PluggedInBoot = null, FormerPorts = [], RunningInBoot = null }, cancellationToken).ConfigureAwait(false);
+    }
+}

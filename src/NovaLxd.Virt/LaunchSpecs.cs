@@ -1,0 +1,30 @@
+using NovaLxd.Virt.Engine;
+using NovaLxd.Virt.Network;
+using NovaLxd.Virt.Storage;
+
+namespace NovaLxd.Virt;
+
+/// <summary>Puts together what the engine is given. Pure.</summary>
+internal static class LaunchSpecs
+{
+    public const string ConsoleLogFile = "console.log";
+
+    public static LaunchSpec From(
+        ContainerRecord record, RootfsMount root, IReadOnlyList<ContainerNic> nics, string folder, string? lxcfsPath, VirtOptions options) => new()
+        {
+            Id = record.Id,
+            Name = record.Spec.Name,
+            Hostname = record.Spec.Hostname,
+            Root = root,
+            IdMap = record.IdMap,
+            Init = record.Spec.Init,
+            Environment = record.Spec.Environment,
+            Limits = record.Spec.Limits,
+            Security = record.Spec.Security,
+            Nics = nics,
+            ConsoleLogPath = Path.Combine(folder, ConsoleLogFile),
+            ConsoleLogBytes = options.ConsoleLogBytes,
+            LxcfsPath = lxcfsPath,
+            CgroupParent = options.CgroupParent,
+        };
+}

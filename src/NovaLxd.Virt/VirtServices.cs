@@ -1,0 +1,64 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
+using NovaLxd.Virt.Engine;
+using NovaLxd.Virt.Host;
+using NovaLxd.Virt.Network;
+using NovaLxd.Virt.Storage;
+using NovaLxd.Virt.Storage.Overlay;
+
+namespace NovaLxd.Virt;
+
+/// <summary>The parts of this layer.</summary>
+public static class VirtServices
+{
+    /// <summary>
+    /// Adds <see cref="IContainerDriver"/> and <see cref="IGuestAccess"/>, one object behind both. <see cref="VirtOptions"/> and logging have to be
+    /// there; nothing is touched on the host before <see cref="IContainerDriver.InitializeAsync"/>.
+    /// </summary>
+    public static IServiceCollection AddVirt(this IServiceCollection services)
+    {
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton<IContainerEngine, ContainerEngine>();
+        services.AddSingleton<IStorageBackend>(parts => parts.GetRequiredService<VirtOptions>() switch
+        {
+            { StorageBackend: "overlay" } options => new OverlayBackend(
+                options.StateDirectory, parts.GetRequiredService<TimeProvider>(), parts.GetRequiredService<ILogger<OverlayBackend>>()),
+            var options => throw new HostUnsuitableException(
+                $"Storage backend '{options.StorageBackend}' is not known: set the one in section [lxd] to overlay."),
+        });
+        services.AddSingleton<IPortPlug, PortPlugs>();
+        services.AddSingleton(MakeDriver);
+        services.AddSingleton<IContainerDriver>(parts => parts.GetRequiredService<ContainerDriver>());
+        services.AddSingleton<IGuestAccess>(parts => parts.GetRequiredService<ContainerDriver>());
+        return services;
+    }
+
+    private static ContainerDriver MakeDriver(IServiceProvider parts)
+    {
+        var options = parts.GetRequiredService<VirtOptions>();
+        return new ContainerDriver(
+            options,
+            parts.GetRequiredService<IContainerEngine>(),
+            parts.GetRequiredService<IStorageBackend>(),
+            parts.GetRequiredService<IPortPlug>(),
+            new HostInspector(options, () => Cgroups.Cgroups.Detect(Nearest(options.StateDirectory)), "/", Environment.IsPrivilegedProcess),
+            new IdRanges(options.IdMapBase, options.IdMapSize, IdRanges.HostFiles),
+            PortStatistics.Read,
+            ConsoleRing.ReadTail,
+            parts.GetRequiredService<TimeProvider>(),
+            parts.GetRequiredService<ILogger<ContainerDriver>>());
+    }
+
+    /// <summary>The folder itself, or the nearest above it that is there already: it will be on the same disk.</summary>
+    private static string Nearest(string folder)
+    {
+        var nearest = Path.GetFullPath(folder);
+        while (!Directory.Exists(nearest))
+        {
+            nearest = Path.GetDirectoryName(nearest)!;
+        }
+
+        return nearest;
+    }
+}

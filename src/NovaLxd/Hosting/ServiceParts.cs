@@ -1,0 +1,133 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using NovaLxd.Conductor;
+using NovaLxd.Configuration;
+using NovaLxd.Images;
+using NovaLxd.Instances;
+using NovaLxd.Messaging;
+using NovaLxd.Network;
+using NovaLxd.Notifications;
+using NovaLxd.OpenStack;
+using NovaLxd.OpenStack.ProviderConfig;
+using NovaLxd.Operations.Build;
+using NovaLxd.Periodic;
+using NovaLxd.Resources;
+using NovaLxd.Rpc;
+using NovaLxd.Startup;
+using NovaLxd.Telemetry;
+using NovaLxd.Virt;
+
+namespace NovaLxd.Hosting;
+
+/// <summary>What the service is made of, from the outside in.</summary>
+internal static class ServiceParts
+{
+    public static void Add(IServiceCollection services, OsloConfig config, IReadOnlyList<string> files)
+    {
+        services.AddSingleton(TimeProvider.System);
+        services.AddSingleton(new ConfigurationFiles(files));
+        services.AddSingleton(p => new ServiceHost(p.GetRequiredService<ServiceOptions>().Host));
+        AddMessaging(services);
+        AddNeighbours(services, config);
+        AddDomain(services);
+        AddPeriodic(services);
+        services.AddHostedService<ComputeHost>();
+        services.AddSingleton<ServiceMetrics>();
+    }
+
+    /// <summary>Nova's bus: what comes in by the table, what goes out to conductor, scheduler and listeners.</summary>
+    private static void AddMessaging(IServiceCollection services)
+    {
+        services.AddSingleton(p => new RabbitTransport(
+            p.GetRequiredService<MessagingOptions>(), p.GetRequiredService<RabbitOptions>(), p.GetRequiredService<ILoggerFactory>()));
+        services.AddSingleton<RpcClient>();
+        services.AddSingleton<IRpcTransport, MessagingTransport>();
+        services.AddSingleton(p => p.GetRequiredService<NotificationsSection>().With(p.GetRequiredService<OsloNotificationSection>()));
+        services.AddSingleton<NotificationSender>();
+        services.AddSingleton<INotificationBus, MessagingNotificationBus>();
+        services.AddSingleton(p => new NotifierOptions(
+            p.GetRequiredService<NotificationsSection>().BdmsInNotifications, p.GetRequiredService<ServiceOptions>().InstanceNameTemplate));
+        services.AddSingleton<INotifier, Notifier>();
+
+        var methods = new ComputeRpc();
+        services.AddSingleton(methods);
+        foreach (var operation in methods.OperationTypes)
+        {
+            services.AddSingleton(operation);
+        }
+
+        services.AddSingleton<IncomingObjects>();
+        services.AddSingleton<OperationRunner>();
+        services.AddSingleton<ComputeRpcServer>();
+    }
+
+    private static void AddNeighbours(IServiceCollection services, OsloConfig config)
+    {
+        services.AddSingleton<ConductorClient>();
+        services.AddSingleton<ControlPlane>();
+        var faults = new List<string>();
+        var openStack = OpenStackOptions.Read((section, option) => config.Find(section, option) is [.., var last] ? last.Value : null, faults);
+        if (faults.Count > 0)
+        {
+            throw new ConfigurationException("The configuration is not valid:\n  " + string.Join("\n  ", faults));
+        }
+
+        services.AddOpenStack(_ => openStack);
+        services.AddSingleton(p => ProviderConfiguration.Load(
+            p.GetRequiredService<ComputeSectionOptions>().ProviderConfigLocation, p.GetRequiredService<ILogger<ProviderConfiguration>>()));
+        services.AddSingleton(p => p.GetRequiredService<LxdOptions>().ToVirtOptions(p.GetRequiredService<ServiceOptions>()));
+        services.AddVirt();
+    }
+
+    private static void AddDomain(IServiceCollection services)
+    {
+        services.AddSingleton(p => new CpuSets(p.GetRequiredService<ComputeSectionOptions>().CpuSharedSet));
+        services.AddSingleton<InstanceLocks>();
+        services.AddSingleton<InstanceEvents>();
+        services.AddSingleton<BuildSlots>();
+        services.AddSingleton<PowerStates>();
+        services.AddSingleton<ContainerSpecs>();
+        services.AddSingleton<InstanceImages>();
+        services.AddSingleton<InstancePlugging>();
+        services.AddSingleton<InstancePower>();
+        services.AddSingleton<InstanceSpawner>();
+        services.AddSingleton<InstanceTeardown>();
+        services.AddSingleton<BuildFailures>();
+
+        services.AddSingleton<NetworkInfoReader>();
+        services.AddSingleton<PortRequests>();
+        services.AddSingleton<PortRelease>();
+        services.AddSingleton<PortAllocation>();
+        services.AddSingleton<InstancePorts>();
+
+        services.AddSingleton<NodeIdentity>();
+        services.AddSingleton<ComputeNodeRecord>();
+        services.AddSingleton<PlacementReporter>();
+        services.AddSingleton<InstanceAllocations>();
+        services.AddSingleton<SchedulerNotifier>();
+        services.AddSingleton<ServerGroupPolicy>();
+        services.AddSingleton<ResourceTracker>();
+    }
+
+    private static void AddPeriodic(IServiceCollection services)
+    {
+        services.AddSingleton<StartupState>();
+        services.AddSingleton<OptionsCheck>();
+        services.AddSingleton<ServiceRecord>();
+        services.AddSingleton<NodeRegistration>();
+        services.AddSingleton<InitHost>();
+        services.AddSingleton<PeriodicHealth>();
+        services.AddSingleton<PeriodicTasks>();
+        services.AddSingleton<LifecycleWatcher>();
+        services.AddSingleton<SyncPowerStates>();
+        services.AddSingleton<HealInfoCache>();
+        services.AddSingleton<CleanRunningDeleted>();
+        services.AddSingleton<ImageCachePass>();
+        services.AddSingleton<SyncSchedulerInstances>();
+        services.AddSingleton<CheckBuildTimes>();
+        services.AddSingleton<CleanDeletedFiles>();
+        services.AddHealthChecks()
+            .AddCheck<ServiceHealth>("service")
+            .AddCheck<PeriodicHealth>("periodic");
+    }
+}

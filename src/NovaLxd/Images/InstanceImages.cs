@@ -1,0 +1,56 @@
+using System.Net;
+using NovaLxd.Configuration;
+using NovaLxd.Messaging;
+using NovaLxd.Network;
+using NovaLxd.Objects;
+using NovaLxd.OpenStack;
+using NovaLxd.OpenStack.Glance;
+using NovaLxd.Outcomes;
+using NovaLxd.Virt;
+
+namespace NovaLxd.Images;
+
+/// <summary>Brings images from Glance to this host, each content once.</summary>
+internal sealed class InstanceImages(IContainerDriver driver, GlanceClient glance, LxdOptions options)
+{
+    /// <summary>Returns when the image is unpacked here: at once when it was, after somebody else's download when one is under way.</summary>
+    /// <exception cref="BuildAbortException">Glance has no such image for this user, or it is not what Glance says, or does not fit the flavor.</exception>
+    public async Task EnsureAsync(RequestContext context, ImageDescription image, Flavor flavor, CancellationToken cancellationToken)
+    {
+        if (await driver.FindImageAsync(image.Key, cancellationToken) is not null)
+        {
+            return;
+        }
+
+        await driver.ImportImageAsync(
+            new ImageImport
+            {
+                Key = image.Key,
+                OpenAsync = token => OpenAsync(context, image, token),
+                HashAlgorithm = image.HashAlgorithm,
+                HashValue = image.HashValue,
+                MaxUnpackedBytes = flavor.RootGb > 0 ? Math.Min(options.ImageMaxBytes, (long)flavor.RootGb << 30) : options.ImageMaxBytes,
+            },
+            cancellationToken);
+    }
+
+    private async Task<Stream> OpenAsync(RequestContext context, ImageDescription image, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await glance.OpenAsync(Callers.User(context), image.Id, cancellationToken);
+        }
+        catch (OpenStackHttpException e) when (e.Status is HttpStatusCode.NotFound or HttpStatusCode.Gone)
+        {
+            throw new ImageUnacceptableException(image.Id, "Glance has no such image any more", e);
+        }
+        catch (OpenStackHttpException e) when (e.Status is HttpStatusCode.Forbidden or HttpStatusCode.Unauthorized)
+        {
+            throw new ImageUnacceptableException(image.Id, "Glance does not let this user read it", e);
+        }
+        catch (OpenStackHttpException e) when (e.Status is HttpStatusCode.NoContent)
+        {
+            throw new ImageUnacceptableException(image.Id, "it has no data", e);
+        }
+    }
+}

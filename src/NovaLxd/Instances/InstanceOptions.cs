@@ -1,0 +1,36 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace NovaLxd.Instances;
+
+/// <summary>[DEFAULT]: how instances are built, stopped and recovered (nova/conf/compute.py).</summary>
+internal sealed record InstanceOptions
+{
+    /// <summary>Builds at the same time; 0: no limit.</summary>
+    [Range(0, int.MaxValue)]
+    public int MaxConcurrentBuilds { get; init; } = 10;
+
+    /// <summary>Seconds a guest has to shut down before it is killed.</summary>
+    public TimeSpan ShutdownTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Whether instances that ran before the host went down are started again.</summary>
+    public bool ResumeGuestsStateOnHostBoot { get; init; }
+
+    /// <summary>Zone shown for instances before they have a host.</summary>
+    public string DefaultAvailabilityZone { get; init; } = "nova";
+
+    /// <summary>Image properties that snapshots and instances do not inherit.</summary>
+    public IReadOnlyList<string> NonInheritableImageProperties { get; init; } = ["cache_in_nova", "bittorrent"];
+}
+
+/// <summary>[workarounds]: the ones a compute service honours (nova/conf/workarounds.py).</summary>
+internal sealed record WorkaroundOptions
+{
+    /// <summary>Whether the late check of server group policies, which needs the API database through the conductor, is left out.</summary>
+    public bool DisableGroupPolicyCheckUpcall { get; init; }
+
+    /// <summary>Whether a container that stops by itself is seen at once rather than at the next sync of power states.</summary>
+    public bool HandleVirtLifecycleEvents { get; init; } = true;
+
+    /// <summary>Whether the check for too old compute services at start is left out.</summary>
+    public bool DisableComputeServiceCheckForFfu { get; init; }
+}

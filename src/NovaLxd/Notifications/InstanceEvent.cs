@@ -1,0 +1,65 @@
+using Newtonsoft.Json.Linq;
+using NovaLxd.Objects;
+
+namespace NovaLxd.Notifications;
+
+/// <summary>
+/// An event of an instance: an action and its phase, with what goes along. In the versioned form it is <c>instance.ACTION[.PHASE]</c>, in the
+/// unversioned one <c>compute.instance.SUFFIX</c>.
+/// </summary>
+internal sealed record InstanceEvent(string Action, string? Phase)
+{
+    internal static Phases Create { get; } = new("create") { IsCreate = true };
+
+    internal static Phases Delete { get; } = new("delete");
+
+    /// <summary>The guest is taken down as part of a delete.</summary>
+    internal static Phases Shutdown { get; } = new("shutdown");
+
+    internal static Phases PowerOn { get; } = new("power_on");
+
+    internal static Phases PowerOff { get; } = new("power_off");
+
+    internal static Phases Reboot { get; } = new("reboot");
+
+    internal static Phases Pause { get; } = new("pause");
+
+    internal static Phases Unpause { get; } = new("unpause");
+
+    /// <summary>create.start, with the name of the image.</summary>
+    internal static InstanceEvent CreateStart(string? imageName) => Create.Start with { Extra = new JObject { ["image_name"] = imageName } };
+
+    /// <summary>create.end, with the addresses.</summary>
+    internal static InstanceEvent CreateEnd(NetworkInfo networkInfo) =>
+        Create.End with { NetworkInfo = networkInfo, Extra = new JObject { ["message"] = "Success" } };
+
+    /// <summary>Name in the unversioned form, where it differs from the versioned one.</summary>
+    internal string Suffix { get; init; } = Phase is null ? Action : $"{Action}.{Phase}";
+
+    /// <summary>Carried in the larger payload of creations.</summary>
+    internal bool IsCreate { get; init; }
+
+    /// <summary>Why it failed; makes it an ERROR.</summary>
+    internal Exception? Fault { get; init; }
+
+    /// <summary>Addresses for the unversioned form, which leaves them out otherwise.</summary>
+    internal NetworkInfo? NetworkInfo { get; init; }
+
+    /// <summary>Further values of the unversioned form.</summary>
+    internal JObject Extra { get; init; } = [];
+
+    /// <summary>The disks, where the operation has them at hand; null: as <c>[notifications] bdms_in_notifications</c> says.</summary>
+    internal IReadOnlyList<BlockDeviceMapping>? BlockDevices { get; init; }
+
+    /// <summary>The phases of one action.</summary>
+    internal sealed record Phases(string Action)
+    {
+        internal bool IsCreate { get; init; }
+
+        internal InstanceEvent Start => new(Action, "start") { IsCreate = IsCreate };
+
+        internal InstanceEvent End => new(Action, "end") { IsCreate = IsCreate };
+
+        internal InstanceEvent Error(Exception fault) => new(Action, "error") { IsCreate = IsCreate, Fault = fault };
+    }
+}

@@ -1,0 +1,27 @@
+namespace NovaLxd.Resources;
+
+/// <summary>Which release the control plane is of, as its conductors' service version says (nova/objects/service.py; contract: releases).</summary>
+internal sealed class ControlPlane
+{
+    /// <summary>The newest service version whose promises we keep.</summary>
+    public const int NewestKnown = 73;
+
+    private const int Oldest = 61;
+
+    private volatile int _serviceVersion = 64;
+
+    /// <summary>The version we report: the control plane's own. More than it knows breaks its callers, less than it accepts keeps it from starting.</summary>
+    public int ServiceVersion => _serviceVersion;
+
+    /// <summary>Whether rows of instances, nodes and migrations name each other by id (2023.2 and later).</summary>
+    public bool HasComputeIds => _serviceVersion >= 67;
+
+    /// <param name="conductorVersion">The smallest service version of its conductors; 0: none has reported yet, which is taken for the oldest we know.</param>
+    public void Learn(int conductorVersion)
+    {
+        if (conductorVersion > 0)
+        {
+            _serviceVersion = Math.Clamp(conductorVersion, Oldest, NewestKnown);
+        }
+    }
+}

@@ -1,0 +1,15 @@
+using NovaLxd.Messaging;
+using NovaLxd.Network;
+using NovaLxd.Objects;
+using NovaLxd.OpenStack.Placement;
+
+namespace NovaLxd.Resources;
+
+/// <summary>An instance's allocations in Placement: the scheduler makes them, we take them away.</summary>
+internal sealed class InstanceAllocations(PlacementAllocations placement, ResourceOptions options)
+{
+    /// <summary>By force as a rule; gently, minding the consumer's generation, where soft delete may still give the instance back.</summary>
+    public Task DeleteAsync(RequestContext context, Instance instance, CancellationToken cancellationToken) => options.ReclaimInstanceInterval > TimeSpan.Zero
+        ? placement.RemoveAllocationsGentlyAsync(Callers.Service(context), instance.Uuid, cancellationToken)
+        : placement.DeleteAllocationsAsync(Callers.Service(context), instance.Uuid, cancellationToken);
+}

@@ -1,0 +1,38 @@
+using NovaLxd.Objects;
+
+namespace NovaLxd.Resources;
+
+/// <summary>What one instance takes of the host. Memory in MiB, disk in GiB.</summary>
+internal sealed record ResourceUsage(int Vcpus, int MemoryMb, int DiskGb)
+{
+    private const int MibPerGib = 1024;
+
+    /// <summary>How often this fits into what is left.</summary>
+    public int FitsInto((int Vcpus, int MemoryMb, int DiskGb) free)
+    {
+        static int Times(int have, int need) => need > 0 ? Math.Max(0, have) / need : int.MaxValue;
+        return Math.Min(Times(free.Vcpus, Vcpus), Math.Min(Times(free.MemoryMb, MemoryMb), Times(free.DiskGb, DiskGb)));
+    }
+
+    public static ResourceUsage Of(Flavor flavor) =>
+        new(flavor.Vcpus, flavor.MemoryMb, flavor.RootGb + flavor.EphemeralGb + (flavor.Swap / MibPerGib));
+}
+
+/// <summary>An instance that counts against this host, with what the statistics tell of it.</summary>
+internal sealed record TrackedInstance(ResourceUsage Usage, string? FlavorName, string? VmState, string? TaskState, string? OsType, string? ProjectId)
+{
+    /// <summary>Task states in which the disk is busy (nova/compute/stats.py:io_workload).</summary>
+    private static readonly string?[] DiskTasks =
+    [
+        Objects.TaskState.ResizeMigrating, Objects.TaskState.Rebuilding, Objects.TaskState.ResizePrep, Objects.TaskState.ImageSnapshot,
+        Objects.TaskState.ImageBackup, Objects.TaskState.Rescuing, Objects.TaskState.Unshelving, Objects.TaskState.Shelving,
+    ];
+
+    public static TrackedInstance From(Instance instance) =>
+        new(ResourceUsage.Of(instance.Flavor), instance.Flavor.Name, instance.VmState, instance.TaskState, instance.OsType, instance.ProjectId);
+
+    public bool LoadsDisk => VmState == Objects.VmState.Building || (TaskState is not null && DiskTasks.Contains(TaskState));
+
+    /// <summary>Whether an instance in this state leaves its resources to others.</summary>
+    public static bool FreesResources(string? vmState) => vmState is Objects.VmState.Deleted or Objects.VmState.ShelvedOffloaded;
+}

@@ -1,0 +1,155 @@
+using Newtonsoft.Json.Linq;
+using NovaLxd.Objects;
+using NovaLxd.Operations;
+using NovaLxd.Operations.Host;
+using NovaLxd.Operations.Power;
+using NovaLxd.Operations.Build;
+using NovaLxd.Operations.Guest;
+using NovaLxd.Operations.Network;
+using NovaLxd.Outcomes;
+using static NovaLxd.Rpc.InstanceLock;
+using static NovaLxd.Rpc.Kind;
+using static NovaLxd.Rpc.Wrap;
+
+namespace NovaLxd.Rpc;
+
+/// <summary>
+/// Every RPC method of nova-compute (nova/compute/rpcapi.py, 6.0 to 6.5) beside the operation that answers it, or beside what it would do and the
+/// failure that says that it is not supported. The marks say what <see cref="OperationRunner"/> does around it; they are Nova's, and on what is not
+/// supported such that the user finds the reason in <c>openstack server event list</c> and <c>server show</c> and the server is as it was.
+/// </summary>
+internal sealed partial class ComputeRpc
+{
+    private void AddBuild()
+    {
+        Add<BuildAndRunInstance, BuildAndRunInstance.Request>(
+            "build_and_run_instance", Cast, X | T | E | F, Whole, function: "_do_build_and_run_instance");
+        Add<TerminateInstance, TerminateInstance.Request>("terminate_instance", Cast, X | T | E | F);
+        Unsupported("soft_delete_instance", Cast, X | T | E | F, "Soft deletion", NotImplemented);
+        Unsupported("restore_instance", Cast, X | T | E | F, "Restoring a soft-deleted server", NotImplemented);
+        Unsupported("rebuild_instance", Cast, X | T | E | M | F, "Rebuilding or evacuating a server", NotImplemented, prepare: KeepOldImage);
+        Unsupported("shelve_instance", Cast, X | T | E | F, "Shelving a server", NotImplemented, Body);
+        Unsupported("shelve_offload_instance", Cast, X | T | E | F, "Offloading a shelved server", NotImplemented, Body);
+        Unsupported("unshelve_instance", Cast, X | T | E | F, "Unshelving a server", NotImplemented, Body);
+    }
+
+    private void AddPower()
+    {
+        Add<StartInstance, StartInstance.Request>("start_instance", Cast, X | T | E | F, Body);
+        Add<StopInstance, StopInstance.Request>("stop_instance", Either, X | T | E | F, Body);
+        Add<RebootInstance, RebootInstance.Request>("reboot_instance", Cast, X | T | E | F, Body);
+        Add<PauseInstance, PauseInstance.Request>("pause_instance", Cast, X | T | E | F, Body);
+        Add<UnpauseInstance, UnpauseInstance.Request>("unpause_instance", Cast, X | T | E | F, Body);
+        Unsupported("suspend_instance", Cast, X | T | E | F, "Suspending a server", NotImplemented);
+        Unsupported("resume_instance", Cast, X | T | E | F, "Resuming a server", NotImplemented);
+        Unsupported("rescue_instance", Cast, X | T | E | F, "Rescuing a server", NotImplemented);
+        Unsupported("unrescue_instance", Cast, X | T | E | F, "Unrescuing a server", NotImplemented);
+    }
+
+    private void AddMove()
+    {
+        Unsupported("prep_resize", Cast, X | T | E | M | F, "Resizing or migrating a server", NotImplemented);
+        Unsupported("resize_instance", Cast, X | T | E | M | F, "Resizing or migrating a server", NotImplemented);
+        Unsupported("finish_resize", Cast, X | T | E | M | F, "Resizing or migrating a server", NotImplemented);
+        Unsupported("confirm_resize", Either, X | E | M | F, "Confirming a resize", NotImplemented, Body);
+        Unsupported("revert_resize", Cast, X | T | E | M | F, "Reverting a resize", NotImplemented);
+        Unsupported("finish_revert_resize", Cast, X | T | E | M | F, "Reverting a resize", NotImplemented);
+        Unsupported("prep_snapshot_based_resize_at_dest", Call, X | E | F, "Resizing a server between cells", MigrationPreCheck);
+        Unsupported("prep_snapshot_based_resize_at_source", Call, X | T | E | M | F, "Resizing a server between cells", NotImplemented);
+        Unsupported("finish_snapshot_based_resize_at_dest", Call, X | T | E | M | F, "Resizing a server between cells", NotImplemented);
+        Unsupported("confirm_snapshot_based_resize_at_source", Call, X | E | M | F, "Resizing a server between cells", NotImplemented);
+        Unsupported("revert_snapshot_based_resize_at_dest", Call, X | T | E | M | F, "Resizing a server between cells", NotImplemented);
+        Unsupported("finish_revert_snapshot_based_resize_at_source", Call, X | T | E | M | F, "Resizing a server between cells", NotImplemented);
+    }
+
+    private void AddLiveMigration()
+    {
+        Unsupported("check_can_live_migrate_destination", Call, X | E | F, "Live migration", MigrationPreCheck);
+        Unsupported("check_can_live_migrate_source", Call, X | E | F, "Live migration", MigrationPreCheck);
+        Unsupported("live_migration", Cast, X | E | M | F, "Live migration", NotImplemented);
+        Unsupported("pre_live_migration", Call, X | E | F, "Live migration", NotImplemented);
+        Unsupported("post_live_migration_at_destination", Call, X | E | F, "Live migration", NotImplemented);
+        Unsupported("rollback_live_migration_at_destination", Cast, X | E | F, "Live migration", NotImplemented);
+        Unsupported("drop_move_claim_at_destination", Call, X | F, "Live migration", NotImplemented);
+        Unsupported("live_migration_force_complete", Cast, X | E | F, "Live migration", NotImplemented);
+        Unsupported("live_migration_abort", Cast, X | E | F, "Live migration", NotImplemented);
+        Unsupported("check_instance_shared_storage", Call, X, "Looking for storage shared between hosts", NotImplemented);
+    }
+
+    private void AddVolumes()
+    {
+        Unsupported("reserve_block_device_name", Call, X | T | F, "Attaching a volume", InvalidVolume);
+        Unsupported("attach_volume", Cast, X | E | F, "Attaching a volume", InvalidVolume, Body);
+        Unsupported("detach_volume", Cast, X | E | F, "Detaching a volume", InvalidVolume, Body);
+        Unsupported("swap_volume", Cast, X | E | F, "Swapping a volume", NotImplemented, Body);
+        Unsupported("remove_volume_connection", Call, X, "Removing a volume's connection", NotImplemented);
+        Unsupported("volume_snapshot_create", Cast, X, "Taking a snapshot of a volume in use", NotImplemented);
+        Unsupported("volume_snapshot_delete", Cast, X, "Taking a snapshot of a volume in use", NotImplemented);
+        Unsupported("allow_share", Cast, X | E | F, "Attaching a share", NotImplemented);
+        Unsupported("deny_share", Cast, X | E | F, "Detaching a share", NotImplemented);
+    }
+
+    private void AddNetwork()
+    {
+        Unsupported("attach_interface", Call, X | E | F, "Attaching an interface", m => new AttachInterfaceNotSupportedException(m));
+        Unsupported("detach_interface", Cast, X | E | F, "Detaching an interface", NotImplemented);
+        Unsupported("add_fixed_ip_to_instance", Cast, X | F, "Adding a fixed IP", NotImplemented);
+        Unsupported("remove_fixed_ip_from_instance", Cast, X | F, "Removing a fixed IP", NotImplemented);
+        Add<InjectNetworkInfo, InjectNetworkInfo.Request>("inject_network_info", Cast, F);
+        Add<ExternalInstanceEvents, ExternalInstanceEvents.Request>("external_instance_event", Cast, X);
+    }
+
+    private void AddImages()
+    {
+        Unsupported("snapshot_instance", Cast, X | T | E | F, "Creating an image of a server", NotImplemented);
+        Unsupported("backup_instance", Cast, X | T | E | F, "Backing up a server", NotImplemented);
+        Unsupported("quiesce_instance", Call, X, "Quiescing a server", m => new InstanceQuiesceNotSupportedException(m));
+        Unsupported("unquiesce_instance", Cast, X, "Quiescing a server", m => new InstanceQuiesceNotSupportedException(m));
+        Unsupported("cache_images", Call, Wrap.None, "Caching images beforehand", NotImplemented);
+    }
+
+    private void AddGuest()
+    {
+        Add<GetConsoleOutput, GetConsoleOutput.Request, string>("get_console_output", Call, X | F);
+        Unsupported("get_serial_console", Call, X | F, "The serial console", ConsoleType);
+        Unsupported("get_vnc_console", Call, X | F, "A VNC console", ConsoleType);
+        Unsupported("get_spice_console", Call, X | F, "A SPICE console", ConsoleType);
+        Unsupported("get_rdp_console", Call, X | F, "An RDP console", ConsoleType);
+        Unsupported("get_mks_console", Call, X | F, "An MKS console", ConsoleType);
+        Unsupported("validate_console_port", Call, X | F, "A console through a proxy", m => new ConsoleTypeInvalidException(m));
+        Unsupported("set_admin_password", Call, X | T | E | F, "Setting the administrator's password", m => new SetAdminPasswordNotSupportedException(m));
+        Add<GetDiagnostics, GetDiagnostics.Request, JObject>("get_diagnostics", Call, X | F);
+        Add<GetInstanceDiagnostics, GetInstanceDiagnostics.Request, Diagnostics>("get_instance_diagnostics", Call, X | F);
+        Unsupported("trigger_crash_dump", Cast, X | E | F, "A crash dump", m => new TriggerCrashDumpNotSupportedException(m));
+    }
+
+    private void AddHost()
+    {
+        Add<GetHostUptime, GetHostUptime.Request, string>("get_host_uptime", Call, X);
+        Add<SetHostEnabled, SetHostEnabled.Request, string>("set_host_enabled", Call, X);
+        Unsupported("host_power_action", Call, X, "Power actions on the host", NotImplemented);
+        Unsupported("host_maintenance_mode", Call, X, "Maintenance mode of the host", NotImplemented);
+    }
+
+    /// <summary>The API has put the new image into the instance already; the guest keeps the old one.</summary>
+    private static void KeepOldImage(Instance instance, JObject args)
+    {
+        if ((string?)args["orig_image_ref"] is { } image)
+        {
+            instance.ImageRef = image;
+        }
+
+        if (args["orig_sys_metadata"] is JObject { Count: > 0 } systemMetadata)
+        {
+            instance.Set("system_metadata", systemMetadata.DeepClone());
+        }
+    }
+
+    private static OutcomeException NotImplemented(string message) => new NotSupportedByDriverException(message);
+
+    private static OutcomeException MigrationPreCheck(string message) => new MigrationPreCheckException(message);
+
+    private static OutcomeException InvalidVolume(string message) => new InvalidVolumeException(message);
+
+    private static OutcomeException ConsoleType(string message) => new ConsoleTypeUnavailableException(message);
+}

@@ -1,0 +1,146 @@
+using Microsoft.Extensions.Logging;
+using NovaLxd.Conductor;
+using NovaLxd.Configuration;
+using NovaLxd.Instances;
+using NovaLxd.Logging;
+using NovaLxd.Messaging;
+using NovaLxd.Network;
+using NovaLxd.Objects;
+using NovaLxd.OpenStack;
+using NovaLxd.Operations.Power;
+using NovaLxd.Outcomes;
+using NovaLxd.Virt;
+
+namespace NovaLxd.Startup;
+
+/// <summary>
+/// Brings the instances of this host, as the database has them, and its containers together again after the service, or the host, was down
+/// (nova/compute/manager.py:init_host). One instance that resists does not keep the others.
+/// </summary>
+internal sealed class InitHost(
+    ConductorClient conductor,
+    IContainerDriver driver,
+    PowerStates powerStates,
+    InstanceTeardown teardown,
+    InstancePower power,
+    InstancePlugging plugging,
+    StopInstance stop,
+    StartInstance start,
+    RebootInstance reboot,
+    UnpauseInstance unpause,
+    InstanceOptions instanceOptions,
+    ServiceOptions options,
+    ILogger<InitHost> logger)
+{
+    /// <summary>What Nova loads at start, and what the steps need besides.</summary>
+    private static readonly string[] Attributes = ["info_cache", "metadata", "system_metadata", "numa_topology", "flavor"];
+
+    public async Task RunAsync(RequestContext context, CancellationToken cancellationToken)
+    {
+        var instances = await conductor.GetInstancesByHostAsync(context, options.Host, Attributes, cancellationToken);
+        foreach (var instance in instances)
+        {
+            using var scope = logger.BeginScope(new LogSubject(InstanceUuid: Guid.Parse(instance.Uuid)));
+            try
+            {
+                await RecoverAsync(context, instance, cancellationToken);
+            }
+            catch (Exception e) when (e is OutcomeException or OpenStackException or VirtException or TimeoutException or RemoteFailureException
+                or Virt.Kernel.KernelException or Virt.Processes.CommandFailedException)
+            {
+                logger.LogError(e, "The instance could not be recovered: {Reason}", e.Message);
+                await SetErrorAsync(context, instance, cancellationToken);
+            }
+        }
+    }
+
+    private async Task RecoverAsync(RequestContext context, Instance instance, CancellationToken cancellationToken)
+    {
+        var state = await powerStates.GetAsync(instance, cancellationToken);
+        var step = RecoveryPlan.For(instance.VmState, instance.TaskState, state);
+        logger.LogDebug(
+            "Found with vm_state {VmState}, task_state {TaskState}, power_state {PowerState}: {Step}",
+            instance.VmState, instance.TaskState, PowerState.Name(state), step);
+        switch (step)
+        {
+            case RecoveryStep.Leave:
+                break;
+            case RecoveryStep.CompleteDelete:
+                await driver.DeleteAsync(Guid.Parse(instance.Uuid), cancellationToken);
+                await teardown.CompleteAsync(context, instance, cancellationToken);
+                break;
+            case RecoveryStep.Delete:
+                logger.LogInformation("The service was stopped while it deleted the instance; the delete is finished now.");
+                await teardown.DeleteAsync(context, instance, cancellationToken);
+                break;
+            case RecoveryStep.Error:
+                logger.LogWarning("The service was stopped while it built the instance; it is in error now and can be deleted.");
+                await SetErrorAsync(context, instance, cancellationToken);
+                break;
+            case RecoveryStep.ForgetTask:
+                instance.TaskState = null;
+                await conductor.SaveAsync(context, instance, cancellationToken);
+                await RestoreAsync(context, instance, state, cancellationToken);
+                break;
+            case RecoveryStep.Active:
+                instance.TaskState = null;
+                instance.VmState = VmState.Active;
+                await conductor.SaveAsync(context, instance, cancellationToken);
+                break;
+            case RecoveryStep.RebootSoft:
+                await RebootAsync(context, instance, TaskState.RebootPending, "SOFT", cancellationToken);
+                break;
+            case RecoveryStep.RebootHard:
+                await RebootAsync(context, instance, TaskState.RebootPendingHard, "HARD", cancellationToken);
+                break;
+            case RecoveryStep.Unpause:
+                await unpause.RunAsync(context, new(instance), cancellationToken);
+                break;
+            case RecoveryStep.Stop:
+                await stop.RunAsync(context, new(instance), cancellationToken);
+                break;
+            case RecoveryStep.Start:
+                await start.RunAsync(context, new(instance), cancellationToken);
+                break;
+            default:
+                await RestoreAsync(context, instance, state, cancellationToken);
+                break;
+        }
+    }
+
+    /// <summary>The reboot's first save expects the state that its kind begins with.</summary>
+    private async Task RebootAsync(RequestContext context, Instance instance, string pending, string type, CancellationToken cancellationToken)
+    {
+        instance.TaskState = pending;
+        await conductor.SaveAsync(context, instance, cancellationToken);
+        await reboot.RunAsync(context, new(instance, RebootType: type), cancellationToken);
+    }
+
+    private async Task RestoreAsync(RequestContext context, Instance instance, int state, CancellationToken cancellationToken)
+    {
+        if (state is PowerState.Running or PowerState.Paused)
+        {
+            // Idempotent: mends what was lost on the host (a bridge that was made anew).
+            await plugging.PlugWithoutWaitingAsync(context, instance, instance.NetworkInfo, cancellationToken);
+        }
+        else if (instance.PowerState == PowerState.Running && instanceOptions.ResumeGuestsStateOnHostBoot && state != PowerState.NoState)
+        {
+            logger.LogInformation("The instance ran before the host went down and is started again.");
+            await power.OnAsync(context, instance, instance.NetworkInfo, cancellationToken);
+        }
+    }
+
+    private async Task SetErrorAsync(RequestContext context, Instance instance, CancellationToken cancellationToken)
+    {
+        try
+        {
+            instance.VmState = VmState.Error;
+            instance.TaskState = null;
+            await conductor.SaveAsync(context, instance, cancellationToken);
+        }
+        catch (InstanceNotFoundException)
+        {
+            logger.LogInformation("The instance was deleted meanwhile.");
+        }
+    }
+}

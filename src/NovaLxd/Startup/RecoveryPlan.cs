@@ -1,0 +1,74 @@
+using NovaLxd.Objects;
+
+namespace NovaLxd.Startup;
+
+/// <summary>What is done with an instance that is found at start (nova/compute/manager.py:_init_instance).</summary>
+internal enum RecoveryStep
+{
+    /// <summary>Nothing: it is somebody else's, or it is an error already.</summary>
+    Leave,
+
+    /// <summary>Its row says deleted and is still there: the rest of the delete is done.</summary>
+    CompleteDelete,
+
+    /// <summary>A delete was under way: it is done again from the start.</summary>
+    Delete,
+
+    /// <summary>A build or rebuild was interrupted: it is an error now.</summary>
+    Error,
+
+    /// <summary>An interrupted step that left nothing behind: the task state goes, and the instance is seen to as usual.</summary>
+    ForgetTask,
+
+    /// <summary>The guest runs: the task is done or was never begun, the instance is active.</summary>
+    Active,
+
+    RebootSoft,
+    RebootHard,
+    Unpause,
+    Stop,
+    Start,
+
+    /// <summary>The ports are plugged, and a guest that should run and does not is started if the operator wants that.</summary>
+    Restore,
+}
+
+/// <summary>The table of states, as a pure function.</summary>
+internal static class RecoveryPlan
+{
+    private static readonly string?[] BuildTasks = [TaskState.Scheduling, TaskState.BlockDeviceMapping, TaskState.Networking, TaskState.Spawning];
+    private static readonly string?[] RebuildTasks = [TaskState.Rebuilding, TaskState.RebuildBlockDeviceMapping, TaskState.RebuildSpawning];
+
+    private static readonly string?[] HarmlessTasks =
+        [TaskState.ImageSnapshot, TaskState.ImageSnapshotPending, TaskState.ImagePendingUpload, TaskState.ImageUploading, TaskState.ResizePrep];
+
+    private static readonly string?[] SoftRebootTasks = [TaskState.RebootPending, TaskState.RebootStarted];
+    private static readonly string?[] HardRebootTasks = [TaskState.RebootPendingHard, TaskState.RebootStartedHard];
+
+    /// <param name="vmState">As the database has it.</param>
+    /// <param name="taskState">As the database has it.</param>
+    /// <param name="power">As the container is (<see cref="PowerState"/>).</param>
+    public static RecoveryStep For(string? vmState, string? taskState, int power)
+    {
+        var running = power == PowerState.Running;
+        return (vmState, taskState) switch
+        {
+            (VmState.SoftDeleted, _) => RecoveryStep.Leave,
+            (VmState.Error, not (TaskState.ResizeMigrating or TaskState.Deleting)) => RecoveryStep.Leave,
+            (VmState.Deleted, _) => RecoveryStep.CompleteDelete,
+            (VmState.Building, not TaskState.Deleting) => RecoveryStep.Error,
+            (_, not null) when BuildTasks.Contains(taskState) => RecoveryStep.Error,
+            (VmState.Active or VmState.Stopped, not null) when RebuildTasks.Contains(taskState) => RecoveryStep.Error,
+            (_, not null) when HarmlessTasks.Contains(taskState) => RecoveryStep.ForgetTask,
+            (_, TaskState.Deleting) => RecoveryStep.Delete,
+            (_, TaskState.RebootPending) => running ? RecoveryStep.RebootSoft : RecoveryStep.RebootHard,
+            (_, TaskState.RebootPendingHard) => RecoveryStep.RebootHard,
+            (_, not null) when !running && (SoftRebootTasks.Contains(taskState) || HardRebootTasks.Contains(taskState)) => RecoveryStep.RebootHard,
+            (_, TaskState.RebootStarted or TaskState.RebootStartedHard or TaskState.Pausing or TaskState.Unpausing) when running => RecoveryStep.Active,
+            (VmState.Paused, TaskState.Unpausing) => RecoveryStep.Unpause,
+            (_, TaskState.PoweringOff) => RecoveryStep.Stop,
+            (_, TaskState.PoweringOn) => RecoveryStep.Start,
+            _ => RecoveryStep.Restore,
+        };
+    }
+}

@@ -1,0 +1,77 @@
+using System.Runtime.CompilerServices;
+using NovaLxd.Virt;
+
+namespace NovaLxd.Tests.Fakes;
+
+/// <summary>Containers as states in memory; what tests do not need of the driver refuses to be called.</summary>
+internal sealed class FakeDriver : IContainerDriver
+{
+    internal Dictionary<Guid, ContainerState> States { get; } = [];
+
+    public Task InitializeAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task<HostDescription> DescribeHostAsync(CancellationToken cancellationToken) => throw NotExpected();
+
+    public Task<ImageInfo?> FindImageAsync(string key, CancellationToken cancellationToken) => throw NotExpected();
+
+    public Task<IReadOnlyList<ImageInfo>> ListImagesAsync(CancellationToken cancellationToken) => throw NotExpected();
+
+    public Task<ImageInfo> ImportImageAsync(ImageImport import, CancellationToken cancellationToken) => throw NotExpected();
+
+    public Task<bool> DeleteImageAsync(string key, CancellationToken cancellationToken) => throw NotExpected();
+
+    public Task CreateAsync(ContainerSpec spec, CancellationToken cancellationToken) => throw NotExpected();
+
+    public Task SetPortsAsync(Guid id, IReadOnlyList<PortSpec> ports, CancellationToken cancellationToken) => throw NotExpected();
+
+    public Task StartAsync(Guid id, CancellationToken cancellationToken) => MoveAsync(id, ContainerState.Running);
+
+    public async Task<bool> StopAsync(Guid id, TimeSpan grace, CancellationToken cancellationToken)
+    {
+        await MoveAsync(id, ContainerState.Stopped);
+        return true;
+    }
+
+    public Task<bool> RebootAsync(Guid id, TimeSpan grace, CancellationToken cancellationToken) => throw NotExpected();
+
+    public Task FreezeAsync(Guid id, CancellationToken cancellationToken) => MoveAsync(id, ContainerState.Frozen);
+
+    public Task UnfreezeAsync(Guid id, CancellationToken cancellationToken) => MoveAsync(id, ContainerState.Running);
+
+    public Task DeleteAsync(Guid id, CancellationToken cancellationToken) => Task.FromResult(States.Remove(id));
+
+    public Task<ContainerInfo?> FindAsync(Guid id, CancellationToken cancellationToken) =>
+        Task.FromResult(States.TryGetValue(id, out var state) ? Info(id, state) : null);
+
+    public Task<IReadOnlyList<ContainerInfo>> ListAsync(CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyList<ContainerInfo>>(States.Select(s => Info(s.Key, s.Value)).ToList());
+
+    public Task<ContainerUsage> GetUsageAsync(Guid id, CancellationToken cancellationToken) => throw NotExpected();
+
+    public async IAsyncEnumerable<ContainerEvent> WatchAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await Task.Delay(Timeout.Infinite, cancellationToken);
+        yield break;
+    }
+
+    private static ContainerInfo Info(Guid id, ContainerState state) => new()
+    {
+        Id = id,
+        Name = id.ToString(),
+        State = state,
+        Spec = new ContainerSpec { Id = id, Name = id.ToString(), Hostname = "guest", ImageKey = "image" },
+    };
+
+    private Task MoveAsync(Guid id, ContainerState state)
+    {
+        if (!States.ContainsKey(id))
+        {
+            throw new ContainerNotFoundException(id);
+        }
+
+        States[id] = state;
+        return Task.CompletedTask;
+    }
+
+    private static InvalidOperationException NotExpected([CallerMemberName] string method = "") => new($"{method} was not expected.");
+}

@@ -1,0 +1,201 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Newtonsoft.Json;
+using Newtonsoft.Json.Linq;
+using NovaLxd.Conductor;
+using NovaLxd.Messaging;
+using NovaLxd.Notifications;
+using NovaLxd.Objects;
+using NovaLxd.Outcomes;
+using NovaLxd.TestCloud.Conductor;
+using NovaLxd.Tests.Fakes;
+
+namespace NovaLxd.Tests.Notifications;
+
+/// <summary>Against what Nova's own code emitted for the same instance (tests/wire/notifications).</summary>
+public sealed class NotifierTests
+{
+    private static readonly JObject Source = (JObject)Recorded.Json("notifications/source.json");
+    private static readonly List<JObject> Emitted = Recorded.Lines("notifications/emitted.jsonl").Select(WireJson.ParseObject).ToList();
+
+    private readonly FakeConductor _conductor = new(FakeRelease.Zed, TimeProvider.System);
+    private readonly RecordingBus _bus = new();
+    private readonly Instance _instance = NovaObject.As<Instance>((JObject)Source["instance"]!.DeepClone());
+    private readonly RequestContext _context;
+    private readonly ConductorClient _client;
+
+    public NotifierTests()
+    {
+        _conductor.AddInstance(_instance.Primitive);
+        _client = new ConductorClient(new FakeTransport(_conductor));
+        _context = RequestContext.From((JObject)Source["context"]!).With("service_catalog", JArray.Parse(
+            """[{"type": "image", "name": "glance", "endpoints": [{"region": "R", "internalURL": "http://127.0.0.1:9292"}]}]"""));
+    }
+
+    [Fact]
+    public async Task CreationsAreNovasOwn()
+    {
+        var notifier = Notifier();
+        InstanceEvent[] events = [InstanceEvent.CreateStart("blank") with { BlockDevices = [] }, InstanceEvent.CreateEnd(_instance.NetworkInfo) with { BlockDevices = [] }];
+        foreach (var what in events)
+        {
+            await notifier.InstanceAsync(_context, _instance, what, default);
+        }
+
+        AssertEmitted("compute.instance.create.start");
+        AssertEmitted("instance.create.start");
+        AssertEmitted("compute.instance.create.end");
+    }
+
+    [Fact]
+    public async Task ActionsAreNovasOwn()
+    {
+        await Notifier().InstanceAsync(_context, _instance, InstanceEvent.Pause.Start, default);
+
+        AssertEmitted("compute.instance.pause.start");
+        AssertEmitted("instance.pause.start");
+    }
+
+    [Fact]
+    public async Task ErrorsAreNovasOwnButForTheWordsOfTheFault()
+    {
+        await Notifier().InstanceAsync(
+            _context, _instance, InstanceEvent.Create.Error(new InstancePowerOffFailureException("it is stuck")) with { BlockDevices = [] }, default);
+
+        AssertEmitted("compute.instance.create.error", "exception", "message");
+        AssertEmitted("instance.create.error", "module_name", "function_name", "exception_message", "traceback");
+    }
+
+    [Fact]
+    public async Task FailedMethodsAreNovasOwnAndKeepPasswordsOut()
+    {
+        await Notifier().ExceptionAsync(_context, "pause_instance", new InstancePowerOffFailureException("it is stuck"),
+            new JObject { ["instance"] = _instance.ToPrimitive(), ["rescue_password"] = "x", ["bdms"] = null }, default);
+
+        AssertEmitted("compute.exception", "module_name", "exception_message", "traceback");
+        var legacy = Sent("pause_instance");
+        Assert.Equal(("ERROR", "compute.cmp1"), ((string?)legacy["priority"], (string?)legacy["publisher_id"]));
+        Assert.Equal(["instance", "bdms"], ((JObject)legacy["payload"]!["args"]!).Properties().Select(p => p.Name));
+        Assert.Equal(_instance.Uuid, (string?)legacy["payload"]!["args"]!["instance"]!["uuid"]);
+    }
+
+    [Fact]
+    public async Task WhatTheOperationDidNotLoadIsLoadedAndNotKept()
+    {
+        foreach (var attribute in new[] { "flavor", "system_metadata", "keypairs", "tags" })
+        {
+            _instance.Unset(attribute);
+        }
+
+        await Notifier().InstanceAsync(_context, _instance, InstanceEvent.CreateStart("blank") with { BlockDevices = [] }, default);
+
+        AssertEmitted("instance.create.start");
+        Assert.Equal(["Instance.get_by_uuid"], _conductor.Requests);
+        Assert.False(_instance.IsSet("flavor"));
+    }
+
+    [Fact]
+    public async Task NothingIsBuiltOrLoadedWhenNobodyListens()
+    {
+        _bus.SendsUnversioned = _bus.SendsVersioned = false;
+        _instance.Unset("flavor");
+
+        await Notifier().InstanceAsync(_context, _instance, InstanceEvent.Pause.Start, default);
+
+        Assert.Empty(_conductor.Requests);
+        Assert.Empty(_bus.Messages);
+    }
+
+    [Fact]
+    public async Task DisksAreShownWhenTheOptionSaysSo()
+    {
+        _conductor.BlockDevices.Add(new JObject { ["id"] = 1, ["instance_uuid"] = _instance.Uuid, ["volume_id"] = "v1", ["device_name"] = "/dev/vdb", ["boot_index"] = null, ["delete_on_termination"] = true, ["tag"] = null });
+        _conductor.BlockDevices.Add(new JObject { ["id"] = 2, ["instance_uuid"] = _instance.Uuid, ["volume_id"] = null });
+
+        await Notifier(blockDevices: true).InstanceAsync(_context, _instance, InstanceEvent.Pause.Start, default);
+
+        var disk = Assert.Single(Sent("instance.pause.start")["payload"]!["nova_object.data"]!["block_devices"]!);
+        Assert.Equal("{\"device_name\":\"/dev/vdb\",\"boot_index\":null,\"delete_on_termination\":true,\"volume_id\":\"v1\",\"tag\":null}",
+            disk["nova_object.data"]!.ToString(Formatting.None));
+    }
+
+    [Fact]
+    public async Task PayloadsOf2025AndLaterHaveShares()
+    {
+        var plane = new TestPlane(FakeRelease.Gazpacho, "2026.1");
+        await plane.Client.LearnReleaseAsync(plane.Context, default);
+        plane.Instance.Set("metadata", new JObject());
+
+        await new Notifier(_bus, plane.Client, new ServiceHost("cmp1"), new NotifierOptions(), NullLogger<Notifier>.Instance)
+            .InstanceAsync(plane.Context, plane.Instance, InstanceEvent.Pause.Start, default);
+
+        var payload = Sent("instance.pause.start")["payload"]!;
+        Assert.Equal("1.9", (string?)payload["nova_object.version"]);
+        Assert.Empty(payload["nova_object.data"]!["shares"]!);
+    }
+
+    [Fact]
+    public async Task AFailureToTellIsNoFailureOfTheOperation()
+    {
+        _bus.Broken = true;
+
+        await Notifier().InstanceAsync(_context, _instance, InstanceEvent.Pause.Start, default);
+
+        Assert.Empty(_bus.Messages);
+    }
+
+    private Notifier Notifier(bool blockDevices = false) =>
+        new(_bus, _client, new ServiceHost("cmp1"), new NotifierOptions(blockDevices), NullLogger<Notifier>.Instance);
+
+    private JObject Sent(string eventType) => _bus.Messages.Single(m => (string?)m["event_type"] == eventType);
+
+    private void AssertEmitted(string eventType, params string[] except)
+    {
+        var expected = (JObject)Emitted.Single(e => (string?)e["event_type"] == eventType).DeepClone();
+        var actual = (JObject)Sent(eventType).DeepClone();
+        foreach (var message in new[] { expected, actual })
+        {
+            foreach (var property in message.Descendants().OfType<JProperty>().Where(p => except.Contains(p.Name) && p.Value is JValue).ToList())
+            {
+                property.Value = "(not compared)";
+            }
+        }
+
+        // Keys in Nova's payloads have no order.
+        Assert.Equal(Sorted(expected).ToString(), Sorted(actual).ToString());
+    }
+
+    private static JToken Sorted(JToken token) => token switch
+    {
+        JObject json => new JObject(json.Properties().OrderBy(p => p.Name, StringComparer.Ordinal).Select(p => new JProperty(p.Name, Sorted(p.Value)))),
+        JArray list => new JArray(list.Select(Sorted)),
+        _ => token,
+    };
+
+    private sealed class RecordingBus : INotificationBus
+    {
+        public bool SendsUnversioned { get; set; } = true;
+
+        public bool SendsVersioned { get; set; } = true;
+
+        internal bool Broken { get; set; }
+
+        internal List<JObject> Messages { get; } = [];
+
+        public Task SendUnversionedAsync(
+            RequestContext context, string publisherId, string eventType, string priority, JToken payload, CancellationToken cancellationToken)
+        {
+            if (Broken)
+            {
+                throw new InvalidOperationException("the bus is broken");
+            }
+
+            var message = new JObject { ["publisher_id"] = publisherId, ["event_type"] = eventType, ["priority"] = priority, ["payload"] = payload };
+            Messages.Add(WireJson.ParseObject(message.ToString(Formatting.None)));
+            return Task.CompletedTask;
+        }
+
+        public Task SendVersionedAsync(
+            RequestContext context, string publisherId, string eventType, string priority, JToken payload, CancellationToken cancellationToken) =>
+            SendUnversionedAsync(context, publisherId, eventType, priority, payload, cancellationToken);
+    }
+}

@@ -1,0 +1,60 @@
+using System.Collections.Concurrent;
+using NovaLxd.Virt.Storage;
+
+namespace NovaLxd.Virt.Tests.Fakes;
+
+/// <summary>A storage backend that remembers which roots there are and which are mounted.</summary>
+internal sealed class FakeStorage(Journal journal) : IStorageBackend
+{
+    public ConcurrentDictionary<Guid, RootfsRequest> Roots { get; } = new();
+
+    public ConcurrentDictionary<Guid, bool> Mounted { get; } = new();
+
+    public StorageCapabilities Capabilities { get; } = new() { EnforcesSize = true };
+
+    public Task InitializeAsync(CancellationToken cancellationToken) => journal.AddAsync("storage", cancellationToken);
+
+    public Task<ImageInfo> ImportImageAsync(ImageImport import, CancellationToken cancellationToken) =>
+        Task.FromResult(new ImageInfo(import.Key, "tar", 0, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch));
+
+    public Task<ImageInfo?> FindImageAsync(string key, CancellationToken cancellationToken) => Task.FromResult<ImageInfo?>(null);
+
+    public Task<IReadOnlyList<ImageInfo>> ListImagesAsync(CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<ImageInfo>>([]);
+
+    public Task<bool> DeleteImageAsync(string key, CancellationToken cancellationToken) => Task.FromResult(Roots.Values.All(root => root.ImageKey != key));
+
+    public async Task CreateRootfsAsync(RootfsRequest request, CancellationToken cancellationToken)
+    {
+        await journal.AddAsync("create root", cancellationToken);
+        if (!Roots.TryAdd(request.Id, request))
+        {
+            throw new ContainerExistsException(request.Id);
+        }
+    }
+
+    public async Task<RootfsMount> MountAsync(Guid id, CancellationToken cancellationToken)
+    {
+        await journal.AddAsync("mount", cancellationToken);
+        Mounted[id] = true;
+        return new RootfsMount(["/lower"], "/upper", "/work");
+    }
+
+    public async Task UnmountAsync(Guid id, CancellationToken cancellationToken)
+    {
+        await journal.AddAsync("unmount", cancellationToken);
+        Mounted.TryRemove(id, out _);
+    }
+
+    public async Task DeleteRootfsAsync(Guid id, CancellationToken cancellationToken)
+    {
+        if (Roots.ContainsKey(id))
+        {
+            await journal.AddAsync("delete root", cancellationToken);
+            Roots.TryRemove(id, out _);
+        }
+    }
+
+    public Task<long> GetUsedBytesAsync(Guid id, CancellationToken cancellationToken) => Task.FromResult(12345L);
+
+    public Task<(long Total, long Used)> GetCapacityAsync(CancellationToken cancellationToken) => Task.FromResult((1000L, 400L));
+}

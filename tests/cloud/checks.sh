@@ -1,0 +1,108 @@
+# shellcheck shell=bash
+# Sourced by the cloud lane: what a user does with a server, by the openstack client, on the servers that stack.sh left. Each
+# function is one test; it says what it saw where that is not what it expected.
+
+# becomes NAME STATUS
+becomes() {
+    wait_for 90 has_status "$1" "$2" || { echo "$1 is $(server_status "$1") and not $2 after 90 s"; return 1; }
+}
+has_status() { [ "$(server_status "$1")" = "$2" ]; }
+pings()      { ping -c 1 -W 2 "$(floating_ip "$1")" > /dev/null; }
+# Within a minute, since ARP entries and the agent's rules take their time.
+pings_soon()       { wait_for 60 pings "$1" || { echo "$1 does not answer ping"; return 1; }; }
+pings_no_more()    { wait_for 60 eval "! pings $1" || { echo "$1 still answers ping"; return 1; }; }
+boots_in_log()     { console "$1" | grep -c 'boot: complete'; }
+boots_more_than()  { [ "$(boots_in_log "$1")" -gt "$2" ]; }
+
+stops_and_starts() {
+    openstack server stop busybox && becomes busybox SHUTOFF && pings_no_more busybox &&
+        openstack server start busybox && becomes busybox ACTIVE && pings_soon busybox
+}
+
+# reboots soft|hard
+reboots() {
+    local before; before=$(boots_in_log busybox)
+    openstack server reboot --wait "--$1" busybox > /dev/null && becomes busybox ACTIVE || return 1
+    wait_for 60 boots_more_than busybox "$before" || { echo "the console log shows no boot after the $before before"; return 1; }
+    pings_soon busybox
+}
+
+reboots_from_inside() {
+    local before; before=$(boots_in_log busybox)
+    guest root busybox 'reboot' || true    # the connection may break before it answers
+    wait_for 60 boots_more_than busybox "$before" || { echo "the console log shows no boot after the $before before"; return 1; }
+    becomes busybox ACTIVE && pings_soon busybox
+}
+
+pauses_and_unpauses() {
+    openstack server pause busybox && becomes busybox PAUSED && pings_no_more busybox &&
+        openstack server unpause busybox && becomes busybox ACTIVE && pings_soon busybox
+}
+
+shows_console_log() { openstack console log show --lines 20 busybox | grep -a 'boot: complete'; }
+
+shows_diagnostics() {
+    openstack server show --diagnostics busybox
+    rest GET compute "/servers/$(server_id busybox)/diagnostics" | jq -e '.memory_details.maximum == 128 and .num_cpus == 1 and .state == "running"'
+}
+
+keeps_memory_limit() { guest root busybox 'free -m | grep Mem' | tee /dev/stderr | awk '{ exit !($2 > 100 && $2 <= 128) }'; }
+keeps_disk_limit()   { guest root busybox 'df -m / | tail -1' | tee /dev/stderr | awk '{ exit !($2 > 900 && $2 <= 1024) }'; }
+
+# Files survive what a reboot must not lose.
+keeps_files() {
+    guest root busybox 'echo kept > /root/file && sync' && openstack server reboot --wait --hard busybox > /dev/null &&
+        pings_soon busybox && wait_for 60 guest root busybox true && [ "$(guest root busybox 'cat /root/file')" = kept ]
+}
+
+# kill -9: the guest goes on meanwhile, and the successor knows it.
+survives_kill_of() {
+    local name=$1 pid _started uptime
+    read -r pid _started < "$RUN/$name.pid"
+    kill -KILL "$pid"
+    wait_for 10 eval "! running $name" || return 1
+    sleep 2
+    uptime=$(guest root busybox 'ps | grep -c httpd') || { echo "the guest is gone with $name"; return 1; }
+    [ "$uptime" -gt 0 ] || return 1
+    start_compute && becomes busybox ACTIVE && pings_soon busybox && shows_console_log
+}
+
+deletes_without_trace() {
+    local id port provider
+    id=$(server_id busybox) port=$(port_of "$(server_id busybox)" | jq -r .id)
+    openstack server delete --wait busybox || return 1
+    [ "$(rest GET network "/ports?id=$port" | jq '.ports | length')" = 0 ] || { echo "Neutron still has port $port"; return 1; }
+    [ ! -e "/sys/class/net/tap${port:0:11}" ] || { echo "the link tap${port:0:11} is still there"; return 1; }
+    [ "$(rest GET placement "/allocations/$id" | jq '.allocations | length')" = 0 ] || { echo "Placement still has an allocation for $id"; return 1; }
+    provider=$(rest GET placement /resource_providers | jq -r '.resource_providers[0].uuid')
+    rest GET placement "/resource_providers/$provider/usages"
+    [ -z "$(find "$STACK_STATE/compute/instances" -name "*$id*")" ] || { find "$STACK_STATE/compute/instances" -name "*$id*"; return 1; }
+}
+
+# Several at once share one image and one download; each gets an address of its own.
+creates_five_at_once() {
+    openstack server create --image busybox --flavor m1.nano --network private --min 5 --max 5 --wait many > /dev/null
+    local active; active=$(rest GET compute '/servers/detail?name=many' | jq '[.servers[] | select(.status == "ACTIVE")] | length')
+    [ "$active" = 5 ] || { echo "$active of 5 are ACTIVE"; openstack server list; return 1; }
+    local ids; mapfile -t ids < <(rest GET compute '/servers?name=many' | jq -r '.servers[].id')
+    openstack server delete --wait "${ids[@]}"
+    [ "$(rest GET compute '/servers?name=many' | jq '.servers | length')" = 0 ]
+}
+
+cloud_checks() {
+    check "stop and start" stops_and_starts
+    check "soft reboot" reboots soft
+    check "hard reboot" reboots hard
+    check "reboot from inside" reboots_from_inside
+    check "pause and unpause" pauses_and_unpauses
+    check "console log" shows_console_log
+    check "diagnostics" shows_diagnostics
+    check "memory limit" keeps_memory_limit
+    check "disk limit" keeps_disk_limit
+    check "files survive a reboot" keeps_files
+    check "service killed, guest lives" survives_kill_of novalxd
+    check "supervisor killed, guest lives" survives_kill_of novalxd-supervisor
+    check "stop and start after both" stops_and_starts
+    check "delete leaves nothing" deletes_without_trace
+    check "five at once" creates_five_at_once
+}

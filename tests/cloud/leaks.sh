@@ -1,0 +1,24 @@
+# shellcheck shell=bash
+# Sourced by the cloud lane: what a host has of the things that containers and ports are made of.
+
+# host_state FILE: one line each; two files of an unchanged host are equal.
+host_state() {
+    {
+        awk '{ print "mount", $5, $9 }' /proc/self/mountinfo
+        find /sys/class/net -mindepth 1 -printf 'link %f\n'
+        ip netns list 2>/dev/null | awk '{ print "name space", $1 }'
+        losetup -n -O NAME,BACK-FILE 2>/dev/null | awk '{ print "loop device", $2 }'
+        find /sys/fs/cgroup -type d -name 'novalxd*' -printf 'cgroup %p\n' 2>/dev/null
+        for tool in iptables ip6tables ebtables; do
+            "$tool-save" 2>/dev/null | grep -vE '^[#:*]|^COMMIT' | sed "s/^/$tool rule /"
+        done
+        ipset list -n 2>/dev/null | sed 's/^/ipset /'
+        pgrep -l 'novalxd|dnsmasq|haproxy|neutron|nova-' | awk '{ print "process", $2 }'
+    } | sort > "$1"
+}
+
+no_leaks() {    # no_leaks BEFORE AFTER
+    diff "$1" "$2" && return 0
+    echo "(<: was there before and is not now; >: is there now and was not before)"
+    return 1
+}

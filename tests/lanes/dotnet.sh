@@ -1,0 +1,83 @@
+# shellcheck shell=bash
+# Lanes build, plain, broker, root and functional: the test projects, chosen by the trait "Lane" of their classes.
+# No trait is plain. NovaLxd.FunctionalTests is a lane by itself.
+
+lane_build() { check "dotnet build" dotnet_build; }
+
+dotnet_build() { dotnet build NovaLxd.sln -c Release -nologo -clp:NoSummary -v minimal; }
+
+# Once for all lanes of a run.
+built() {
+    [ -z "${BUILT:-}" ] || return 0
+    if ! dotnet_build > "$RESULTS/$LANE/build.log" 2>&1; then
+        tail -30 "$RESULTS/$LANE/build.log"; return 1
+    fi
+    BUILT=1
+}
+
+lane_plain() { built && dotnet_tests 'Lane!=broker&Lane!=root'; }
+
+lane_broker() { needs rabbitmq-server && built && dotnet_tests 'Lane=broker'; }
+
+# What the root tests make things with: file systems, images, links, filters; the C compiler is asked for struct layouts.
+ROOT_PACKAGES=(iproute2 iptables procps util-linux e2fsprogs squashfs-tools tar gzip xz-utils zstd busybox-static
+    libseccomp2 lxcfs openvswitch-switch mmdebstrap gcc libc6-dev linux-libc-dev)
+
+lane_root() {
+    [ "$(id -u)" = 0 ] || { say "  needs root"; return 1; }
+    needs "${ROOT_PACKAGES[@]}" && built && dotnet_tests 'Lane=root'
+}
+
+lane_functional() {
+    needs rabbitmq-server && built || return 1
+    [ -e tests/NovaLxd.FunctionalTests ] || { say "  there is no tests/NovaLxd.FunctionalTests"; return 1; }
+    dotnet_test NovaLxd.FunctionalTests
+}
+
+# dotnet_tests FILTER: every project that has a test of the lane.
+dotnet_tests() {
+    local project
+    for project in tests/*Tests/*.csproj; do
+        project=${project##*/} project=${project%.csproj}
+        [ "$project" != NovaLxd.FunctionalTests ] || continue
+        case $1 in Lane=*) grep -rqs "\"Lane\", \"${1#Lane=}\"" --include='*.cs' "tests/$project" || continue ;; esac
+        dotnet_test "$project" "$1"
+    done
+}
+
+# dotnet_test PROJECT [FILTER]: runs it and counts from its report.
+dotnet_test() {
+    local project=$1 out=$RESULTS/$LANE rc=0
+    timeout --kill-after=30 "${TEST_TIMEOUT:-1500}" dotnet test "tests/$project/bin/Release/net10.0/$project.dll" ${2:+--filter "$2"} \
+        --logger "trx;LogFileName=$project.trx" --results-directory "$out" > "$out/$project.log" 2>&1 || rc=$?
+    report_trx "$project" "$out" $rc
+}
+
+# report_trx PROJECT FOLDER EXIT_STATUS: counts the report PROJECT.trx there, and shows PROJECT.log where something failed.
+report_trx() {
+    local project=$1 out=$2 rc=$3
+    if [ ! -s "$out/$project.trx" ]; then
+        count 0 1 0; say "  FAILED  $project: no report (exit status $rc)"; tail -30 "$out/$project.log" | sed 's/^/          /'
+        return
+    fi
+    count_trx "$out/$project.trx"
+    # A test host that died has a report that says nothing of it.
+    if [ "$rc" != 0 ] && [ "$trx_failed" = 0 ]; then
+        count 0 1 0; say "  FAILED  $project: exit status $rc"; tail -30 "$out/$project.log" | sed 's/^/          /'
+    elif [ "$trx_failed" != 0 ]; then
+        say "  FAILED  $project: $trx_failed of $trx_total"
+        grep -E '^ +Failed |Error Message:' -A 12 "$out/$project.log" | head -120 | sed 's/^/          /'
+    else
+        say "  ok      $project: $trx_passed passed, $trx_skipped skipped"
+    fi
+}
+
+# count_trx FILE: sets trx_total, trx_passed, trx_failed and trx_skipped, and adds them to the lane.
+count_trx() {
+    local counters executed
+    counters=$(grep -o '<Counters [^>]*>' "$1")
+    counter() { sed -n "s/.* $1=\"\([0-9]*\)\".*/\1/p" <<< "$counters"; }
+    trx_total=$(counter total) executed=$(counter executed) trx_passed=$(counter passed)
+    trx_skipped=$((trx_total - executed)) trx_failed=$((executed - trx_passed))
+    count "$trx_passed" "$trx_failed" "$trx_skipped"
+}
