@@ -54,6 +54,29 @@ internal sealed class EventLoop : IDisposable
         Unistd.WriteAll(_wake.Number, BitConverter.GetBytes(1UL));
     }
 
+    /// <summary>Does what may wait on a thread of its own, and then <paramref name="done"/> here. For rare things: a thread costs more than the wait mostly does.</summary>
+    public void RunAside(Action work, Action<Exception?> done)
+    {
+        var thread = new Thread(() =>
+        {
+            Exception? failure = null;
+            try
+            {
+                work();
+            }
+#pragma warning disable CA1031 // Handed on.
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                failure = e;
+            }
+
+            Post(() => done(failure));
+        }, maxStackSize: 256 * 1024)
+        { IsBackground = true };
+        thread.Start();
+    }
+
     public void Stop() => _stopped = true;
 
     public void Run()

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Net.NetworkInformation;
@@ -140,9 +141,16 @@ internal static class NicMover
     private static int Ask(FileDescriptor netlink, LinkMessage message, out byte[] answer)
     {
         SysSocket.Send(netlink.Number, message.Finish());
-        var buffer = new byte[32 * 1024];
-        var length = SysSocket.Receive(netlink.Number, buffer, []) ?? 0;
-        answer = buffer[..length];
+        var buffer = ArrayPool<byte>.Shared.Rent(32 * 1024);
+        try
+        {
+            answer = buffer[..(SysSocket.Receive(netlink.Number, buffer, []) ?? 0)];
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+
         return BinaryPrimitives.ReadUInt16LittleEndian(answer.AsSpan(4)) == NLMSG_ERROR ? -BinaryPrimitives.ReadInt32LittleEndian(answer.AsSpan(HeaderSize)) : 0;
     }
 

@@ -58,9 +58,11 @@ public sealed class ChildProcessTests : IDisposable
         await RunAsync([], [Execute("/bin/sh", "-c", $"[ ! -e /proc/$$/fd/{secret.Number} ]")], 0, null);
     }
 
-    [Fact]
-    public async Task SignalsAreAsByDefault() =>
-        await RunAsync([], [.. Confinement.ForgetParent(), Execute("/bin/sh", "-c", "grep -qE 'SigIgn:.*0{8}[08]0{7}$' /proc/$$/status && grep -q 'SigBlk:.0*$' /proc/$$/status")], 0, null);
+    [Theory]
+    [InlineData("SigIgn:.*[08]0{7}$")] // Signals 1 to 31, which the list sets.
+    [InlineData("SigBlk:.*\\s0+$")]
+    public async Task SignalsAreAsByDefault(string line) =>
+        await RunAsync([], [.. Confinement.ForgetParent(), Execute("/bin/grep", "-qE", line, "/proc/self/status")], 0, null);
 
     [Fact]
     public void AResultUsedTwiceIsRefused()

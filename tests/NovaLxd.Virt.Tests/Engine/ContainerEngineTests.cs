@@ -119,7 +119,7 @@ public sealed class ContainerEngineTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("exit 3", ContainerEventKind.Crashed, "init exited with status 3")]
+    [InlineData("echo no disk; exit 3", ContainerEventKind.Crashed, "init exited with status 3; its console said last: no disk")]
     [InlineData("exit 0", ContainerEventKind.Stopped, "init exited")]
     public async Task ReportsAnInitThatExitsAtOnce(string script, ContainerEventKind kind, string words)
     {

@@ -65,6 +65,14 @@ public sealed class LaunchPlanTests
     }
 
     [Fact]
+    public void InterfacesAreWaitedForOnlyWhenAllElseIsMounted()
+    {
+        var second = Lines.FindLastIndex(line => line.StartsWith("read(9, ", StringComparison.Ordinal));
+        Assert.InRange(second, Lines.IndexOf("umount2(\".\", MNT_DETACH)"), Lines.FindIndex(line => line.Contains("SIOCSIFFLAGS", StringComparison.Ordinal)));
+        Assert.DoesNotContain(Lines[second..], line => line.StartsWith("mount(", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void TheHostsTreeIsLeftBeforeInitGetsItsStreamsAndLimitsComeLast()
     {
         string[] order =
