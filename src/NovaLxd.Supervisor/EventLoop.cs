@@ -8,6 +8,9 @@ namespace NovaLxd.Supervisor;
 /// </summary>
 internal sealed class EventLoop : IDisposable
 {
+    /// <summary>Milliseconds without any event after which the loop counts as quiet.</summary>
+    private const int QuietMilliseconds = 1000;
+
     private readonly FileDescriptor _epoll = SysEpoll.epoll_create1();
     private readonly FileDescriptor _wake = SysEpoll.eventfd();
     private readonly Dictionary<long, Action> _watches = [];
@@ -15,14 +18,17 @@ internal sealed class EventLoop : IDisposable
     private readonly Queue<Action> _posted = new();
     private readonly TimeProvider _time;
     private readonly Action<Exception> _onError;
+    private readonly Action? _onQuiet;
     private long _nextWatch = 1;
     private bool _stopped;
 
     /// <param name="onError">Told of what a callback throws: one container's misfortune must not end all others' care.</param>
-    public EventLoop(TimeProvider time, Action<Exception> onError)
+    /// <param name="onQuiet">Called once when for a second nothing has happened, and again only after something has.</param>
+    public EventLoop(TimeProvider time, Action<Exception> onError, Action? onQuiet = null)
     {
         _time = time;
         _onError = onError;
+        _onQuiet = onQuiet;
         Watch(_wake, SysEpoll.EPOLLIN, RunPosted);
     }
 
@@ -82,9 +88,21 @@ internal sealed class EventLoop : IDisposable
     public void Run()
     {
         var ready = new (uint Events, long Data)[32];
+        var quietToCome = _onQuiet is not null;
         while (!_stopped)
         {
-            var count = SysEpoll.Wait(_epoll, ready, MillisecondsToNextTimer());
+            // As unsigned, -1 (no timer) is more than any time.
+            var untilTimer = MillisecondsToNextTimer();
+            var untilQuiet = quietToCome && (uint)untilTimer > QuietMilliseconds;
+            var count = SysEpoll.Wait(_epoll, ready, untilQuiet ? QuietMilliseconds : untilTimer);
+            if (untilQuiet && count == 0)
+            {
+                quietToCome = false;
+                Call(_onQuiet!);
+                continue;
+            }
+
+            quietToCome = _onQuiet is not null;
             for (var i = 0; i < count; i++)
             {
                 // A callback may have removed the one after it.
