@@ -112,6 +112,22 @@ public sealed class OvsPlugTests : PortPlugContract
     }
 
     [Fact]
+    public async Task TheInboundLimitHoldsForWhatTheGuestReceives()
+    {
+        const long Kilobytes = 250;
+        using var guest = await EnterAsync(await PlugAsync(NewPort() with { Inbound = new PortRate(Kilobytes) }));
+        using var neighbour = await EnterAsync(await PlugAsync(NewPort()));
+        await Traffic.AddressAsync(guest, "192.0.2.1");
+        await Traffic.AddressAsync(neighbour, "192.0.2.2");
+
+        var (received, seconds) = await Traffic.MeasureAsync(neighbour, guest, "192.0.2.1", TimeSpan.FromSeconds(2));
+        var (sent, sendSeconds) = await Traffic.MeasureAsync(guest, neighbour, "192.0.2.2", TimeSpan.FromSeconds(2));
+
+        Assert.InRange(received, 1, 1.2 * Kilobytes * 1000 * seconds);
+        Assert.InRange(sent, 4 * Kilobytes * 1000 * sendSeconds, double.PositiveInfinity);
+    }
+
+    [Fact]
     public async Task ADatabaseThatDoesNotAnswerIsSaidAndLeavesNothing()
     {
         var broken = new OvsPlug(
