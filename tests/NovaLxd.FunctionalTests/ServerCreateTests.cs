@@ -24,7 +24,7 @@ public sealed class ServerCreateTests(Broker broker) : IAsyncLifetime
         Assert.Equal(_site.Node, (string?)row["node"]);
         Assert.Equal(1, (int?)row["power_state"]);
         Assert.NotNull((string?)row["launched_at"]);
-        Assert.Equal("/dev/sda", (string?)row["root_device_name"]);
+        Assert.Equal("/dev/vda", (string?)row["root_device_name"]);
 
         var container = await _site.Driver.FindAsync(Guid.Parse(server.Uuid), default);
         Assert.Equal(ContainerState.Running, container!.State);
