@@ -54,7 +54,10 @@ public sealed class DuplicateTests(Broker broker) : IAsyncLifetime
     {
         var message = new JObject
         {
-            ["method"] = "build_and_run_instance", ["args"] = server.Arguments, ["version"] = "6.0", ["_unique_id"] = Guid.NewGuid().ToString("N"),
+            ["method"] = "build_and_run_instance",
+            ["args"] = server.Arguments,
+            ["version"] = "6.0",
+            ["_unique_id"] = Guid.NewGuid().ToString("N"),
         };
         foreach (var value in _site.Plane.NewContext(server.RequestId).ToJson())
         {

@@ -30,8 +30,11 @@ public sealed class VirtRootTests : IAsyncLifetime
         _folder = Path.Combine(Path.GetTempPath(), _mark);
         _options = new VirtOptions
         {
-            StateDirectory = Path.Combine(_folder, "state"), RuntimeDirectory = Path.Combine(_folder, "run"),
-            SupervisorPath = EngineHost.SupervisorPath, CgroupParent = _mark, IdMapBase = 3_000_000,
+            StateDirectory = Path.Combine(_folder, "state"),
+            RuntimeDirectory = Path.Combine(_folder, "run"),
+            SupervisorPath = EngineHost.SupervisorPath,
+            CgroupParent = _mark,
+            IdMapBase = 3_000_000,
         };
     }
 
@@ -78,7 +81,8 @@ public sealed class VirtRootTests : IAsyncLifetime
     {
         var spec = Spec("life") with
         {
-            RootDiskBytes = 64 << 20, Limits = new ResourceLimits { Cpus = 0.5, MemoryBytes = 64 << 20, Pids = 50 },
+            RootDiskBytes = 64 << 20,
+            Limits = new ResourceLimits { Cpus = 0.5, MemoryBytes = 64 << 20, Pids = 50 },
             Files = [new InjectedFile("/etc/note", "hello"u8.ToArray())],
         };
         var events = Driver.WatchAsync(Token);
@@ -194,8 +198,12 @@ public sealed class VirtRootTests : IAsyncLifetime
 
     private PortSpec Port(int number) => new()
     {
-        Id = new Guid(number, 0, 0, new byte[8]), VifType = "bridge", MacAddress = $"fa:16:3e:00:00:0{number}", HostDevice = $"{_mark}t{number}",
-        Bridge = Bridge, CreateBridge = true,
+        Id = new Guid(number, 0, 0, new byte[8]),
+        VifType = "bridge",
+        MacAddress = $"fa:16:3e:00:00:0{number}",
+        HostDevice = $"{_mark}t{number}",
+        Bridge = Bridge,
+        CreateBridge = true,
     };
 
     private async Task StartServiceAsync()
