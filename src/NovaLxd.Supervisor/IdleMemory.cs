@@ -1,7 +1,7 @@
 namespace NovaLxd.Supervisor;
 
 /// <summary>
-/// Gives memory back when nothing is going on. A launch allocates some 300 KiB of steps and messages, and the collector would keep what a burst of them needed
+/// Gives memory back when nothing is going on. A launch allocates several hundred KiB of steps and messages, and the collector would keep what a burst of them needed
 /// until the next burst; this process is resident for as long as the host is up, and mostly waits.
 /// </summary>
 internal sealed class IdleMemory
