@@ -101,7 +101,9 @@ internal sealed class LaunchAttempt : IDisposable
         }
 
         terminal = descriptors.FirstOrDefault();
-        failure = step is not null ? new LaunchFailedException($"{_spec.Name} could not be launched: {step.Message}", step)
+        failure = step is { Call: "execve", Errno: Errno.ENOENT or Errno.ENOTDIR or Errno.EACCES or Errno.ENOEXEC }
+            ? new NoInitException($"{_spec.Name} could not be launched: its root file system has no init that can be executed ({step.Message}).", step)
+            : step is not null ? new LaunchFailedException($"{_spec.Name} could not be launched: {step.Message}", step)
             : terminal is null ? new LaunchFailedException($"{_spec.Name} could not be launched: it was killed before its init ran (its memory limit may be too small).")
             : null;
         return true;

@@ -114,7 +114,7 @@ public sealed class RestartTests(Broker broker) : IAsyncLifetime
         Assert.Empty(GuestProcesses());
     }
 
-    /// <summary>Process ids of busybox inits in this site's cgroups.</summary>
+    /// <summary>Process ids of the inits in this site's cgroups.</summary>
     private List<int> GuestProcesses() =>
     [
         .. Directory.EnumerateDirectories("/proc").Select(Path.GetFileName).Where(n => char.IsAsciiDigit(n![0])).Select(n => int.Parse(n!, CultureInfo.InvariantCulture))
@@ -123,7 +123,7 @@ public sealed class RestartTests(Broker broker) : IAsyncLifetime
                 try
                 {
                     return File.ReadAllText($"/proc/{pid}/cgroup").Contains(_site.Mark, StringComparison.Ordinal)
-                        && File.ReadAllText($"/proc/{pid}/cmdline").TrimEnd('\0') == "/sbin/init";
+                        && File.ReadAllText($"/proc/{pid}/comm") == "init\n";
                 }
                 catch (IOException)
                 {

@@ -42,7 +42,7 @@ internal sealed class InstanceSpawner(
             // (4)
             await driver.StartAsync(id, cancellationToken);
         }
-        catch (ImageRejectedException e)
+        catch (Exception e) when (e is ImageRejectedException or NoInitException)
         {
             throw new ImageUnacceptableException(image.Id, e.Message, e);
         }
