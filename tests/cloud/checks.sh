@@ -99,7 +99,8 @@ creates_five_at_once() {
 with_busybox() {
     if ! has_status busybox ACTIVE || ! wait_for 20 guest root busybox true; then
         openstack server delete --wait busybox
-        boot busybox busybox m1.nano && wait_for 90 guest root busybox true || { echo "there is no server to try it on"; return 1; }
+        boot busybox busybox m1.nano || return 1
+        wait_for 90 guest root busybox true || { echo "no login on the new server"; return 1; }
     fi
     "$@"
 }
