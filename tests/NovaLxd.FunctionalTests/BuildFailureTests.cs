@@ -144,7 +144,8 @@ public sealed class BuildFailureTests(Broker broker) : IAsyncLifetime
         var image = _site.AddImage(BusyboxImage.Make(more: tar =>
         {
             tar.WriteEntry(new System.Formats.Tar.PaxTarEntry(System.Formats.Tar.TarEntryType.RegularFile,
-                "huge") { DataStream = new EndlessZeros(1_200L << 20) });
+                "huge")
+            { DataStream = new EndlessZeros(1_200L << 20) });
         }));
 
         await AssertErrorAsync(await FailAsync(new ServerRequest { ImageId = image, MayReschedule = true }), "");

@@ -54,14 +54,20 @@ public sealed class DuplicateTests(Broker broker) : IAsyncLifetime
     {
         var message = new JObject
         {
-            ["method"] = "build_and_run_instance", ["args"] = server.Arguments, ["version"] = "6.0", ["_unique_id"] = Guid.NewGuid().ToString("N"),
+            ["method"] = "build_and_run_instance",
+            ["args"] = server.Arguments,
+            ["version"] = "6.0",
+            ["_unique_id"] = Guid.NewGuid().ToString("N"),
         };
         foreach (var value in _site.Plane.NewContext(server.RequestId).ToJson())
         {
             message["_context_" + value.Key] = value.Value;
         }
 
-        return Encoding.UTF8.GetBytes(new JObject { ["oslo.version"] = "2.0",
-            ["oslo.message"] = message.ToString(Formatting.None) }.ToString(Formatting.None));
+        return Encoding.UTF8.GetBytes(new JObject
+        {
+            ["oslo.version"] = "2.0",
+            ["oslo.message"] = message.ToString(Formatting.None)
+        }.ToString(Formatting.None));
     }
 }

@@ -56,10 +56,10 @@ internal static class BusyboxImage
 
     public static void AddFile(TarWriter tar, string name, byte[] content, bool executable) =>
         tar.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, name)
-    {
-        DataStream = new MemoryStream(content),
-        Mode = executable ? (UnixFileMode)0b111_101_101 : (UnixFileMode)0b110_100_100,
-    });
+        {
+            DataStream = new MemoryStream(content),
+            Mode = executable ? (UnixFileMode)0b111_101_101 : (UnixFileMode)0b110_100_100,
+        });
 
     public static void AddLink(TarWriter tar, string name, string target) =>
         tar.WriteEntry(new PaxTarEntry(TarEntryType.SymbolicLink, name) { LinkName = target });

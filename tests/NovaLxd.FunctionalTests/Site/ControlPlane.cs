@@ -108,8 +108,11 @@ internal sealed class ControlPlane : IAsyncDisposable
             ["objname"] = "Instance",
             ["objmethod"] = "get_by_uuid",
             ["args"] = new JArray(uuid),
-            ["kwargs"] = new JObject { ["expected_attrs"] = new JArray("metadata", "system_metadata", "info_cache", "security_groups", "flavor",
-                "numa_topology", "pci_requests") },
+            ["kwargs"] = new JObject
+            {
+                ["expected_attrs"] = new JArray("metadata", "system_metadata", "info_cache", "security_groups", "flavor",
+                "numa_topology", "pci_requests")
+            },
             ["object_versions"] = new JObject(),
         },
         new JObject { ["read_deleted"] = "yes" }))!;
