@@ -22,7 +22,8 @@ public sealed class BrokerTests
             {
                 site.Plane.AgentAlive = false;
                 var server = await site.CreateAsync(new ServerRequest { ImageId = site.AddImage() });
-                await site.UntilAsync("the port is plugged", () => Task.FromResult(site.Ports(server).Any(p => ComputeSite.TapExists((string)p["id"]!))));
+                await site.UntilAsync("the port is plugged", () => Task.FromResult(
+                    site.Ports(server).Any(p => ComputeSite.TapExists((string)p["id"]!))));
 
                 await (killed ? broker.KillAsync() : broker.StopAsync());
                 await broker.StartAgainAsync();
@@ -40,6 +41,7 @@ public sealed class BrokerTests
         }
 
         // The broker's own processes have other ids after a restart.
-        static bool HostIsTheBrokers(string line) => line.Contains("rabbit", StringComparison.Ordinal) || line.Contains("erl", StringComparison.Ordinal);
+        static bool HostIsTheBrokers(string line) => line.Contains("rabbit", StringComparison.Ordinal)
+            || line.Contains("erl", StringComparison.Ordinal);
     }
 }

@@ -34,7 +34,8 @@ public sealed class BuildFailureTests(Broker broker) : IAsyncLifetime
             "truncated" => BusyboxImage.Make()[..300_000],
             "empty" => [],
             "not an archive" => new byte[100_000],
-            "hostile" => BusyboxImage.Make(more: tar => BusyboxImage.AddFile(tar, "../../../../../tmp/" + _site.Mark + "-escaped", [1], executable: false)),
+            "hostile" => BusyboxImage.Make(more: tar => BusyboxImage.AddFile(tar, "../../../../../tmp/" + _site.Mark + "-escaped", [1],
+                executable: false)),
             "without init" => BusyboxImage.Make(init: ""),
             _ => BusyboxImage.Make(),
         });
@@ -142,7 +143,9 @@ public sealed class BuildFailureTests(Broker broker) : IAsyncLifetime
     {
         var image = _site.AddImage(BusyboxImage.Make(more: tar =>
         {
-            tar.WriteEntry(new System.Formats.Tar.PaxTarEntry(System.Formats.Tar.TarEntryType.RegularFile, "huge") { DataStream = new EndlessZeros(1_200L << 20) });
+            tar.WriteEntry(new System.Formats.Tar.PaxTarEntry(System.Formats.Tar.TarEntryType.RegularFile,
+                "huge")
+            { DataStream = new EndlessZeros(1_200L << 20) });
         }));
 
         await AssertErrorAsync(await FailAsync(new ServerRequest { ImageId = image, MayReschedule = true }), "");

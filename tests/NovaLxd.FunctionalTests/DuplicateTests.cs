@@ -64,6 +64,10 @@ public sealed class DuplicateTests(Broker broker) : IAsyncLifetime
             message["_context_" + value.Key] = value.Value;
         }
 
-        return Encoding.UTF8.GetBytes(new JObject { ["oslo.version"] = "2.0", ["oslo.message"] = message.ToString(Formatting.None) }.ToString(Formatting.None));
+        return Encoding.UTF8.GetBytes(new JObject
+        {
+            ["oslo.version"] = "2.0",
+            ["oslo.message"] = message.ToString(Formatting.None)
+        }.ToString(Formatting.None));
     }
 }

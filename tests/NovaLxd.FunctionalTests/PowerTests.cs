@@ -75,14 +75,16 @@ public sealed class PowerTests(Broker broker) : IAsyncLifetime
     {
         string? console = null;
         await _site.UntilAsync("the guest has said something", async () =>
-            (console = (string?)await _site.CallAsync(_server, "get_console_output", new JObject { ["tail_length"] = null }))!.Contains(BusyboxImage.Greeting, StringComparison.Ordinal));
+            (console = (string?)await _site.CallAsync(_server, "get_console_output",
+                new JObject { ["tail_length"] = null }))!.Contains(BusyboxImage.Greeting, StringComparison.Ordinal));
         var last = (string?)await _site.CallAsync(_server, "get_console_output", new JObject { ["tail_length"] = 0 });
         Assert.Equal("", last);
 
         var diagnostics = (JObject)(await _site.CallAsync(_server, "get_instance_diagnostics"))!["nova_object.data"]!;
         Assert.Equal("running", (string?)diagnostics["state"]);
         Assert.True((int?)diagnostics["uptime"] >= 0);
-        Assert.Equal((string?)_site.Ports(_server)[0]["mac_address"], (string?)Assert.Single(diagnostics["nic_details"]!)["nova_object.data"]!["mac_address"]);
+        Assert.Equal((string?)_site.Ports(_server)[0]["mac_address"],
+            (string?)Assert.Single(diagnostics["nic_details"]!)["nova_object.data"]!["mac_address"]);
         var old = (JObject)(await _site.CallAsync(_server, "get_diagnostics"))!;
         Assert.True((long?)old["memory"] > 0);
     }

@@ -117,7 +117,8 @@ public sealed class RestartTests(Broker broker) : IAsyncLifetime
     /// <summary>Process ids of the inits in this site's cgroups.</summary>
     private List<int> GuestProcesses() =>
     [
-        .. Directory.EnumerateDirectories("/proc").Select(Path.GetFileName).Where(n => char.IsAsciiDigit(n![0])).Select(n => int.Parse(n!, CultureInfo.InvariantCulture))
+        .. Directory.EnumerateDirectories("/proc").Select(Path.GetFileName).Where(n => char.IsAsciiDigit(n![0]))
+            .Select(n => int.Parse(n!, CultureInfo.InvariantCulture))
             .Where(pid =>
             {
                 try

@@ -51,7 +51,8 @@ public sealed class ServerCreateTests(Broker broker) : IAsyncLifetime
         var server = await _site.CreateActiveAsync();
 
         var recorded = Server.Recording["saves"]!.Select(s => new Save(
-            server.Uuid, (string?)s["vm_state"], (string?)s["task_state"], (int)s["power_state"]!, (bool)s["placed"]!, ControlPlane.Expected(s["expected_task_state"])));
+            server.Uuid, (string?)s["vm_state"], (string?)s["task_state"], (int)s["power_state"]!, (bool)s["placed"]!,
+                ControlPlane.Expected(s["expected_task_state"])));
         Assert.Equal(recorded, _site.Plane.Saves.Where(s => s.Uuid == server.Uuid));
     }
 

@@ -26,7 +26,8 @@ public sealed class StartupTests(Broker broker) : IAsyncLifetime
         _site = await ComputeSite.StartAsync(broker.Rabbit, run: false);
         await _site.Plane.Cloud.Placement.GoDownAsync();
         await _site.StartServiceAsync();
-        await _site.UntilAsync("Placement is missed", () => Task.FromResult(_site.Log().Contains("could not be reported yet", StringComparison.Ordinal)));
+        await _site.UntilAsync("Placement is missed", () => Task.FromResult(
+            _site.Log().Contains("could not be reported yet", StringComparison.Ordinal)));
         Assert.NotEqual("serving", _site.Phase);
 
         await _site.Plane.Cloud.Placement.ComeUpAsync();
@@ -41,7 +42,8 @@ public sealed class StartupTests(Broker broker) : IAsyncLifetime
         _site = await ComputeSite.StartAsync(broker.Rabbit, run: false);
         await _site.Plane.Cloud.Keystone.GoDownAsync();
         await _site.StartServiceAsync();
-        await _site.UntilAsync("Keystone is missed", () => Task.FromResult(_site.Log().Contains("could not be reported yet", StringComparison.Ordinal)));
+        await _site.UntilAsync("Keystone is missed", () => Task.FromResult(
+            _site.Log().Contains("could not be reported yet", StringComparison.Ordinal)));
 
         await _site.Plane.Cloud.Keystone.ComeUpAsync();
 
@@ -109,7 +111,8 @@ public sealed class StartupTests(Broker broker) : IAsyncLifetime
 
         await _site.StartServiceAsync();
 
-        await _site.UntilAsync("the reason is logged", () => Task.FromResult(_site.Log().Contains("compute_id is missing", StringComparison.Ordinal)));
+        await _site.UntilAsync("the reason is logged", () => Task.FromResult(
+            _site.Log().Contains("compute_id is missing", StringComparison.Ordinal)));
         Assert.NotEqual("serving", _site.Phase);
     }
 
@@ -122,7 +125,8 @@ public sealed class StartupTests(Broker broker) : IAsyncLifetime
 
         await _site.StartServiceAsync();
 
-        await _site.UntilAsync("the reason is logged", () => Task.FromResult(_site.Log().Contains("Possible rename detected", StringComparison.Ordinal)));
+        await _site.UntilAsync("the reason is logged", () => Task.FromResult(
+            _site.Log().Contains("Possible rename detected", StringComparison.Ordinal)));
         Assert.NotEqual("serving", _site.Phase);
     }
 }

@@ -10,7 +10,8 @@ internal static class BusyboxImage
     public const string Greeting = "the guest is up";
 
     private const string Busybox = "/bin/busybox";
-    private static readonly string[] Applets = ["sh", "sleep", "cat", "echo", "ls", "ps", "id", "true", "mount", "kill", "hostname", "grep", "env", "dd"];
+    private static readonly string[] Applets = ["sh", "sleep", "cat", "echo", "ls", "ps", "id", "true", "mount", "kill", "hostname", "grep",
+        "env", "dd"];
 
     /// <param name="init">What /sbin/init is: a shell script; null: busybox; empty: there is none.</param>
     /// <param name="more">Entries of the test's own.</param>
@@ -53,11 +54,13 @@ internal static class BusyboxImage
         return buffer.ToArray();
     }
 
-    public static void AddFile(TarWriter tar, string name, byte[] content, bool executable) => tar.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, name)
-    {
-        DataStream = new MemoryStream(content),
-        Mode = executable ? (UnixFileMode)0b111_101_101 : (UnixFileMode)0b110_100_100,
-    });
+    public static void AddFile(TarWriter tar, string name, byte[] content, bool executable) =>
+        tar.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, name)
+        {
+            DataStream = new MemoryStream(content),
+            Mode = executable ? (UnixFileMode)0b111_101_101 : (UnixFileMode)0b110_100_100,
+        });
 
-    public static void AddLink(TarWriter tar, string name, string target) => tar.WriteEntry(new PaxTarEntry(TarEntryType.SymbolicLink, name) { LinkName = target });
+    public static void AddLink(TarWriter tar, string name, string target) =>
+        tar.WriteEntry(new PaxTarEntry(TarEntryType.SymbolicLink, name) { LinkName = target });
 }

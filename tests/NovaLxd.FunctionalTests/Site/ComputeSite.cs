@@ -14,8 +14,8 @@ using NovaLxd.Virt.Tests;
 namespace NovaLxd.FunctionalTests.Site;
 
 /// <summary>
-/// A host with the whole service on it: real containers, a real supervisor, a real broker, and a control plane around. Everything it makes carries its
-/// mark; disposal removes it and checks that the host is as it was.
+/// A host with the whole service on it: real containers, a real supervisor, a real broker, and a control plane around. Everything it makes carries
+/// its mark; disposal removes it and checks that the host is as it was.
 /// </summary>
 internal sealed class ComputeSite : IAsyncDisposable
 {
@@ -60,7 +60,8 @@ internal sealed class ComputeSite : IAsyncDisposable
 
     /// <param name="settings">Lines for the end of section DEFAULT.</param>
     /// <param name="run">Whether the service is started, in this process, and waited for.</param>
-    public static async Task<ComputeSite> StartAsync(RabbitMqFixture broker, IEnumerable<string>? settings = null, FakeRelease? release = null, bool run = true)
+    public static async Task<ComputeSite> StartAsync(RabbitMqFixture broker, IEnumerable<string>? settings = null, FakeRelease? release = null,
+        bool run = true)
     {
         RootLane.Require();
         var mark = $"nlf{Guid.NewGuid().ToString("N")[..6]}";
@@ -136,7 +137,8 @@ internal sealed class ComputeSite : IAsyncDisposable
         }
     }
 
-    public string AddImage(byte[]? content = null, JObject? properties = null) => Plane.Cloud.Glance.AddImage("busybox", content ?? BusyboxImage.Make(), properties);
+    public string AddImage(byte[]? content = null, JObject? properties = null) =>
+        Plane.Cloud.Glance.AddImage("busybox", content ?? BusyboxImage.Make(), properties);
 
     /// <summary>Everything the API, conductor and scheduler do for a new server but the last message.</summary>
     public Server NewServer(ServerRequest request)
@@ -146,7 +148,8 @@ internal sealed class ComputeSite : IAsyncDisposable
         Plane.Conductor.AddAction(server.Uuid, "create", server.RequestId);
         Plane.Conductor.Locked(c =>
         {
-            c.BlockDevices.Add((JObject)server.Arguments["block_device_mapping"]!["nova_object.data"]!["objects"]![0]!["nova_object.data"]!.DeepClone());
+            var devices = server.Arguments["block_device_mapping"]!["nova_object.data"]!["objects"]!;
+            c.BlockDevices.Add((JObject)devices[0]!["nova_object.data"]!.DeepClone());
             return 0;
         });
         var provider = Plane.Cloud.Placement.Providers.Values.Single(p => p.Name == Node).Uuid;
@@ -214,7 +217,8 @@ internal sealed class ComputeSite : IAsyncDisposable
     public async Task<JObject> RowAsync(Server server) => (JObject)(await Plane.GetInstanceAsync(server.Uuid))["nova_object.data"]!;
 
     /// <summary>Waits for a vm_state without task.</summary>
-    public Task StateAsync(Server server, string vmState, string? taskState = null) => UntilAsync($"{server.Uuid} is {vmState}/{taskState}", async () =>
+    public Task StateAsync(Server server, string vmState, string? taskState = null) =>
+        UntilAsync($"{server.Uuid} is {vmState}/{taskState}", async () =>
     {
         var row = await RowAsync(server);
         return (string?)row["vm_state"] == vmState && (string?)row["task_state"] == taskState;
@@ -228,7 +232,8 @@ internal sealed class ComputeSite : IAsyncDisposable
         return Result()!;
     }
 
-    public string Fault(Server server) => Plane.Conductor.Locked(c => (string?)c.Faults.FindLast(f => (string?)f["instance_uuid"] == server.Uuid)?["message"]) ?? "";
+    public string Fault(Server server) =>
+        Plane.Conductor.Locked(c => (string?)c.Faults.FindLast(f => (string?)f["instance_uuid"] == server.Uuid)?["message"]) ?? "";
 
     public IReadOnlyList<JObject> Ports(Server server) => [.. Plane.Cloud.Neutron.Ports.Values.Where(p => (string?)p["device_id"] == server.Uuid)];
 
@@ -240,7 +245,8 @@ internal sealed class ComputeSite : IAsyncDisposable
         Assert.Null(await Driver.FindAsync(Guid.Parse(server.Uuid), CancellationToken.None));
         Assert.Empty(Ports(server));
         Assert.DoesNotContain(Plane.PortsSeen, TapExists);
-        await UntilAsync($"the allocation of {server.Uuid} is gone", () => Task.FromResult(!Plane.Cloud.Placement.Consumers.ContainsKey(server.Uuid)));
+        await UntilAsync($"the allocation of {server.Uuid} is gone", () =>
+            Task.FromResult(!Plane.Cloud.Placement.Consumers.ContainsKey(server.Uuid)));
         Assert.DoesNotContain(HostResources.Take(Mark).Lines, line => line.Contains(server.Uuid, StringComparison.Ordinal));
     }
 
@@ -282,7 +288,8 @@ internal sealed class ComputeSite : IAsyncDisposable
 
     private IEnumerable<string> Configuration(RabbitMqFixture broker, IEnumerable<string> settings) =>
     [
-        "[DEFAULT]", $"host = {Mark}", "my_ip = 127.0.0.1", $"state_path = {StateFolder}", $"transport_url = {broker.TransportUrl.Replace("$", "$$", StringComparison.Ordinal)}",
+        "[DEFAULT]", $"host = {Mark}", "my_ip = 127.0.0.1", $"state_path = {StateFolder}",
+            $"transport_url = {broker.TransportUrl.Replace("$", "$$", StringComparison.Ordinal)}",
         $"log_file = {LogFile}", "shutdown_timeout = 5", "vif_plugging_timeout = 60", "graceful_shutdown_timeout = 5", "manager_shutdown_timeout = 5",
         "rpc_response_timeout = 30", "debug = true", "reserved_host_memory_mb = 0",
         .. settings,

@@ -27,7 +27,8 @@ internal sealed class ControlPlane : IAsyncDisposable
     private ControlPlane(RabbitMqFixture broker, HttpCloud cloud, string host, FakeRelease release)
     {
         (_host, Cloud) = (host, cloud);
-        _transport = new RabbitTransport(new MessagingOptions { TransportUrl = broker.TransportUrl }, new RabbitOptions(), NullLoggerFactory.Instance);
+        _transport = new RabbitTransport(new MessagingOptions { TransportUrl = broker.TransportUrl }, new RabbitOptions(),
+            NullLoggerFactory.Instance);
         Api = new RpcClient(_transport);
         Conductor = new FakeConductor(release, TimeProvider.System) { Interfere = RecordAsync };
         NetworkId = cloud.Neutron.AddNetwork("private", ProjectId);
@@ -87,7 +88,8 @@ internal sealed class ControlPlane : IAsyncDisposable
             ["is_admin"] = false,
             ["read_deleted"] = "no",
             ["service_catalog"] = new JArray(
-                Service("network", "neutron", Cloud.Neutron.Url), Service("placement", "placement", Cloud.Placement.Url), Service("image", "glance", Cloud.Glance.Url)),
+                Service("network", "neutron", Cloud.Neutron.Url), Service("placement", "placement", Cloud.Placement.Url),
+                Service("image", "glance", Cloud.Glance.Url)),
         });
 
         static JObject Service(string type, string name, string url) => new()
@@ -106,7 +108,11 @@ internal sealed class ControlPlane : IAsyncDisposable
             ["objname"] = "Instance",
             ["objmethod"] = "get_by_uuid",
             ["args"] = new JArray(uuid),
-            ["kwargs"] = new JObject { ["expected_attrs"] = new JArray("metadata", "system_metadata", "info_cache", "security_groups", "flavor", "numa_topology", "pci_requests") },
+            ["kwargs"] = new JObject
+            {
+                ["expected_attrs"] = new JArray("metadata", "system_metadata", "info_cache", "security_groups", "flavor",
+                "numa_topology", "pci_requests")
+            },
             ["object_versions"] = new JObject(),
         },
         new JObject { ["read_deleted"] = "yes" }))!;
@@ -181,7 +187,8 @@ internal sealed class ControlPlane : IAsyncDisposable
         {
             var data = (JObject)args["objinst"]!["nova_object.data"]!;
             Saves.Enqueue(new Save(
-                (string)data["uuid"]!, (string?)data["vm_state"], (string?)data["task_state"], (int?)data["power_state"] ?? 0, (string?)data["host"] is not null,
+                (string)data["uuid"]!, (string?)data["vm_state"], (string?)data["task_state"], (int?)data["power_state"] ?? 0,
+                (string?)data["host"] is not null,
                 Expected(args["kwargs"]!["expected_task_state"])));
         }
 
@@ -199,7 +206,8 @@ internal sealed class ControlPlane : IAsyncDisposable
         _ => (string)guard!,
     };
 
-    /// <summary>The agent's loop for one port: its device, then Neutron's status, then Nova's event, which the API drops for instances without a host.</summary>
+    /// <summary>The agent's loop for one port: its device, then Neutron's status, then Nova's event, which the API drops for instances without a
+    /// host.</summary>
     private async Task BringUpAsync(string port, string uuid)
     {
         PortsSeen.Add(port);

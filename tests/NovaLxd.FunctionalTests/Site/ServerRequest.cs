@@ -23,7 +23,8 @@ internal sealed record Server(string Uuid, string RequestId, JObject Arguments)
     private static readonly JsonSerializerSettings Plain = new() { DateParseHandling = DateParseHandling.None };
     private static int _lastId = 1000;
 
-    public static JObject Recording => JsonConvert.DeserializeObject<JObject>(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "wire", "create-zed.json")), Plain)!;
+    public static JObject Recording => JsonConvert.DeserializeObject<JObject>(
+        File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "wire", "create-zed.json")), Plain)!;
 
     /// <summary>A new server from the recorded request.</summary>
     /// <param name="image">As Glance describes it.</param>
@@ -36,7 +37,8 @@ internal sealed record Server(string Uuid, string RequestId, JObject Arguments)
             .Replace((string)old["uuid"]!, uuid, StringComparison.Ordinal)
             .Replace((string)old["image_ref"]!, request.ImageId, StringComparison.Ordinal)
             .Replace((string)old["project_id"]!, ControlPlane.ProjectId, StringComparison.Ordinal)
-            .Replace((string)recorded["requested_networks"]!["nova_object.data"]!["objects"]![0]!["nova_object.data"]!["network_id"]!, plane.NetworkId, StringComparison.Ordinal);
+            .Replace((string)recorded["requested_networks"]!["nova_object.data"]!["objects"]![0]!["nova_object.data"]!["network_id"]!,
+                plane.NetworkId, StringComparison.Ordinal);
         var arguments = JsonConvert.DeserializeObject<JObject>(text, Plain)!;
         arguments["node"] = node;
         arguments["host_list"] = new JArray();

@@ -10,7 +10,8 @@ internal sealed class ServiceProcess(string configuration, string log) : IAsyncD
     /// <summary>Starts the program; what it prints goes where its log goes.</summary>
     public void Start()
     {
-        var info = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "novalxd.dll"), "--config-file", configuration, "--log-file", log])
+        var info = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "novalxd.dll"), "--config-file", configuration,
+            "--log-file", log])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
