@@ -8,6 +8,9 @@ namespace NovaLxd.Supervisor;
 /// </summary>
 internal sealed class EventLoop : IDisposable
 {
+    /// <summary>Milliseconds without any event after which the loop counts as quiet.</summary>
+    private const int QuietMilliseconds = 1000;
+
     private readonly FileDescriptor _epoll = SysEpoll.epoll_create1();
     private readonly FileDescriptor _wake = SysEpoll.eventfd();
     private readonly Dictionary<long, Action> _watches = [];
@@ -15,14 +18,17 @@ internal sealed class EventLoop : IDisposable
     private readonly Queue<Action> _posted = new();
     private readonly TimeProvider _time;
     private readonly Action<Exception> _onError;
+    private readonly Action? _onQuiet;
     private long _nextWatch = 1;
     private bool _stopped;
 
     /// <param name="onError">Told of what a callback throws: one container's misfortune must not end all others' care.</param>
-    public EventLoop(TimeProvider time, Action<Exception> onError)
+    /// <param name="onQuiet">Called once when for a second nothing has happened, and again only after something has.</param>
+    public EventLoop(TimeProvider time, Action<Exception> onError, Action? onQuiet = null)
     {
         _time = time;
         _onError = onError;
+        _onQuiet = onQuiet;
         Watch(_wake, SysEpoll.EPOLLIN, RunPosted);
     }
 
@@ -54,14 +60,49 @@ internal sealed class EventLoop : IDisposable
         Unistd.WriteAll(_wake.Number, BitConverter.GetBytes(1UL));
     }
 
+    /// <summary>Does what may wait on a thread of its own, and then <paramref name="done"/> here. For rare things: a thread costs more than the wait mostly does.</summary>
+    public void RunAside(Action work, Action<Exception?> done)
+    {
+        var thread = new Thread(() =>
+        {
+            Exception? failure = null;
+            try
+            {
+                work();
+            }
+#pragma warning disable CA1031 // Handed on.
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                failure = e;
+            }
+
+            Post(() => done(failure));
+        }, maxStackSize: 256 * 1024)
+        { IsBackground = true };
+        thread.Start();
+    }
+
     public void Stop() => _stopped = true;
 
     public void Run()
     {
         var ready = new (uint Events, long Data)[32];
+        var quietToCome = _onQuiet is not null;
         while (!_stopped)
         {
-            var count = SysEpoll.Wait(_epoll, ready, MillisecondsToNextTimer());
+            // As unsigned, -1 (no timer) is more than any time.
+            var untilTimer = MillisecondsToNextTimer();
+            var untilQuiet = quietToCome && (uint)untilTimer > QuietMilliseconds;
+            var count = SysEpoll.Wait(_epoll, ready, untilQuiet ? QuietMilliseconds : untilTimer);
+            if (untilQuiet && count == 0)
+            {
+                quietToCome = false;
+                Call(_onQuiet!);
+                continue;
+            }
+
+            quietToCome = _onQuiet is not null;
             for (var i = 0; i < count; i++)
             {
                 // A callback may have removed the one after it.

@@ -37,7 +37,7 @@ internal sealed class ExecSession
                 new ExecPlan.Inputs(
                     guest.Pidfd!.Number, read.Number, streams[0].Number, streams[1].Number, streams[2].Number, context.Host.OpenFilesLimit,
                     Capabilities.Bounding(guest.Spec.Security), SeccompProfile.Compile(guest.Spec.Security), context.Host.LoadedAppArmorProfile));
-            var session = new ExecSession(context, StartInPidNamespace(context, guest.Pidfd, steps), done);
+            var session = new ExecSession(context, StartInPidNamespace(context, guest.Pidfd, steps, [guest.Pidfd.Number, read.Number, .. streams.Select(stream => stream.Number)]), done);
             try
             {
                 guest.Cgroup.Join(session._child.Pid);
@@ -66,13 +66,13 @@ internal sealed class ExecSession
     }
 
     /// <summary>The children of the calling thread are born into the namespace it has chosen last; no other thread of ours clones.</summary>
-    private static ChildProcess StartInPidNamespace(SupervisorContext context, FileDescriptor init, IReadOnlyList<SyscallStep> steps)
+    private static ChildProcess StartInPidNamespace(SupervisorContext context, FileDescriptor init, IReadOnlyList<SyscallStep> steps, IReadOnlyList<int> kept)
     {
         using var own = Fcntl.open("/proc/self/ns/pid", Fcntl.O_RDONLY | Fcntl.O_CLOEXEC);
         Sched.setns(init, Sched.CLONE_NEWPID, "pid namespace of the container");
         try
         {
-            return ChildProcess.Start(context.Stub, steps, 0);
+            return ChildProcess.Start(context.Stub, steps, kept, 0);
         }
         finally
         {

@@ -40,8 +40,8 @@ internal sealed class LaunchAttempt : IDisposable
     public FileDescriptor? Network { get; private set; }
 
     /// <summary>
-    /// 1 root mount, 2 cgroup with limits, 3 channel, 4 clone, 5 id maps, 6 into the cgroup, 7 interfaces, 8 <paramref name="cloned"/> (the record: from here on a
-    /// successor finds the process), 9 go.
+    /// 1 root mount, 2 cgroup with limits, 3 channel, 4 clone, 5 id maps, 6 into the cgroup, 7 <paramref name="cloned"/> (the record: from here on a
+    /// successor finds the process), 8 go, 9 interfaces, while the child mounts, 10 go.
     /// </summary>
     /// <param name="oldNetwork">Where the interfaces are when the guest has rebooted; not owned.</param>
     /// <exception cref="LaunchFailedException">Nothing is left.</exception>
@@ -56,7 +56,9 @@ internal sealed class LaunchAttempt : IDisposable
             attempt = Clone(context, spec, root, cgroup, oldNetwork);
             attempt.Prepare();
             cloned(attempt);
-            SysSocket.Send(attempt._channel.Number, [1]);
+            attempt.Go();
+            attempt.MoveInterfaces();
+            attempt.Go();
             return attempt;
         }
         catch (Exception e)
@@ -99,7 +101,9 @@ internal sealed class LaunchAttempt : IDisposable
         }
 
         terminal = descriptors.FirstOrDefault();
-        failure = step is not null ? new LaunchFailedException($"{_spec.Name} could not be launched: {step.Message}", step)
+        failure = step is { Call: "execve", Errno: Errno.ENOENT or Errno.ENOTDIR or Errno.EACCES or Errno.ENOEXEC }
+            ? new NoInitException($"{_spec.Name} could not be launched: its root file system has no init that can be executed ({step.Message}).", step)
+            : step is not null ? new LaunchFailedException($"{_spec.Name} could not be launched: {step.Message}", step)
             : terminal is null ? new LaunchFailedException($"{_spec.Name} could not be launched: it was killed before its init ran (its memory limit may be too small).")
             : null;
         return true;
@@ -151,9 +155,10 @@ internal sealed class LaunchAttempt : IDisposable
         var (ours, childs) = SysSocket.socketpair(SysSocket.AF_UNIX, SysSocket.SOCK_SEQPACKET | SysSocket.SOCK_CLOEXEC);
         using (childs)
         {
+            using var unified = OwnUnified(cgroup);
             var steps = LaunchPlan.Build(spec, Inputs(context, spec, root.Number, childs.Number, cgroup));
             return new LaunchAttempt(
-                context, spec, ChildProcess.Start(context.Stub, steps, LaunchPlan.CloneFlags(spec)), ours, cgroup, oldNetwork);
+                context, spec, ChildProcess.Start(context.Stub, steps, [root.Number, childs.Number], LaunchPlan.CloneFlags(spec), unified), ours, cgroup, oldNetwork);
         }
     }
 
@@ -182,15 +187,42 @@ internal sealed class LaunchAttempt : IDisposable
             IdMapNamespace.WriteMaps(_child.Pid, _spec.IdMap);
         }
 
-        Cgroup.Join(_child.Pid);
-        Network = NicMover.OpenNamespace(_child.Pid);
+        if (!BornInCgroup(Cgroup))
+        {
+            Cgroup.Join(_child.Pid);
+        }
+
+        Network = NicMover.TryOpenNamespace(_child.Pid) ?? throw new LaunchFailedException($"{_spec.Name} could not be launched: it was killed before its init ran.");
+    }
+
+    /// <summary>The child may have failed meanwhile and not hear it: its error pipe tells why.</summary>
+    private void Go()
+    {
+        try
+        {
+            SysSocket.Send(_channel.Number, [1]);
+        }
+        catch (KernelException e) when (e.Errno is Errno.EPIPE or Errno.ECONNRESET)
+        {
+            _context.Log.Warning($"{_spec.Name}: the first process ended before its interfaces were there");
+        }
+    }
+
+    private static FileDescriptor? OwnUnified(ContainerCgroup cgroup) =>
+        BornInCgroup(cgroup) && cgroup.OpenUnifiedDirectory() is { } number ? new FileDescriptor(number) : null;
+
+    /// <summary>Where v2 is all there is, the kernel puts the child there as it is cloned; a move takes a lock that all forks of the host wait for.</summary>
+    private static bool BornInCgroup(ContainerCgroup cgroup) => cgroup.Tree.Hierarchies is [{ Unified: true }];
+
+    private void MoveInterfaces()
+    {
         foreach (var nic in _spec.Nics)
         {
             if (_oldNetwork is null)
             {
-                NicMover.MoveIn(nic, Network);
+                NicMover.MoveIn(nic, Network!);
             }
-            else if (!NicMover.MoveOn(nic, _oldNetwork, Network, nic.GuestName))
+            else if (!NicMover.MoveOn(nic, _oldNetwork, Network!, nic.GuestName))
             {
                 _context.Log.Warning($"{_spec.Name}: {nic.GuestName} ({nic.HostDevice}) was deleted by the guest and stays away over its reboot");
             }

@@ -44,7 +44,7 @@ internal static class Program
     private static void Run(string runtimeDirectory, string stateDirectory, Log log)
     {
         SecureProcess();
-        using var loop = new EventLoop(TimeProvider.System, e => log.Error(e.ToString()));
+        using var loop = new EventLoop(TimeProvider.System, e => log.Error(e.ToString()), new IdleMemory().Release);
         using var stub = new SyscallStub();
         var staging = Directory.CreateDirectory(Path.Combine(runtimeDirectory, "rootfs")).FullName;
         var context = new SupervisorContext

@@ -46,7 +46,8 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
         _events = new ContainerEvents(engine, ReleaseEndedAsync, RecoverAsync, time, logger);
     }
 
-    /// (1) host (2) records (3) storage (4) supervisor (5) events, from here on none is missed (6) agreement of all of them
+    /// (1) host (2) records (3) storage (4) supervisor (5) events, from here on none is missed (6) agreement of all of them (7) what the
+    /// host lacks, for the operator's log
     public async Task InitializeAsync(CancellationToken cancellationToken)
     {
         _host.Check();
@@ -63,6 +64,10 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
         await _engine.ConnectAsync(cancellationToken).ConfigureAwait(false);
         _events.Start();
         await RecoverAsync(cancellationToken).ConfigureAwait(false);
+        foreach (var warning in (await DescribeHostAsync(cancellationToken).ConfigureAwait(false)).Warnings)
+        {
+            _logger.LogWarning("{Warning}", warning);
+        }
     }
 
     public Task<HostDescription> DescribeHostAsync(CancellationToken cancellationToken) => _host.DescribeAsync(_storage, cancellationToken);

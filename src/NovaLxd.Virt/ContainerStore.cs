@@ -120,7 +120,9 @@ internal sealed class ContainerStore(string stateDirectory, ILogger logger)
         var draft = path + DraftSuffix;
         var options = new FileStreamOptions
         {
-            Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+            Mode = FileMode.Create,
+            Access = FileAccess.Write,
+            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
         };
         try
         {

@@ -18,7 +18,10 @@ public sealed class ImageNotFoundException(string key) : VirtException($"Image {
 public sealed class OutOfSpaceException(string message, Exception? inner = null) : VirtException(message, inner);
 
 /// <summary>Init could not be started, or was gone before it ran.</summary>
-public sealed class LaunchFailedException(string message, Exception? inner = null) : VirtException(message, inner);
+public class LaunchFailedException(string message, Exception? inner = null) : VirtException(message, inner);
+
+/// <summary>The root file system has no init, or one that this host cannot execute: the image is at fault.</summary>
+public sealed class NoInitException(string message, Exception? inner = null) : LaunchFailedException(message, inner);
 
 public sealed class PortPlugException(string message, Exception? inner = null) : VirtException(message, inner);
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using NovaLxd.Configuration;
 using NovaLxd.Hosting;
+using NovaLxd.OpenStack.ProviderConfig;
 
 namespace NovaLxd;
 
@@ -47,7 +48,7 @@ internal static class Program
             await service.RunAsync(cancellationToken);
             return 0;
         }
-        catch (ConfigurationException e)
+        catch (Exception e) when (e is ConfigurationException or ProviderConfigException)
         {
             await Console.Error.WriteLineAsync("novalxd: " + e.Message);
             return 1;

@@ -16,8 +16,11 @@ public sealed class ContainerStoreTests : IDisposable
     {
         var spec = DriverHost.Spec() with
         {
-            RootDiskBytes = 1 << 30, Limits = new ResourceLimits { Cpus = 1.5, CpuSet = "0-1", SwapBytes = 0 }, Init = ["/sbin/init", "x"],
-            Security = new SecuritySpec { Nesting = true, AllowSystemCalls = ["bpf"] }, Labels = new Dictionary<string, string> { ["nova"] = "é" },
+            RootDiskBytes = 1 << 30,
+            Limits = new ResourceLimits { Cpus = 1.5, CpuSet = "0-1", SwapBytes = 0 },
+            Init = ["/sbin/init", "x"],
+            Security = new SecuritySpec { Nesting = true, AllowSystemCalls = ["bpf"] },
+            Labels = new Dictionary<string, string> { ["nova"] = "é" },
         };
         var record = new ContainerRecord { Id = spec.Id, Spec = spec, IdMap = new IdMap(1_000_000, 65536), Created = true };
         var situation = new ContainerSituation { Ports = [DriverHost.Port(1)], PluggedInBoot = "b", LastExit = "x", Crashed = true };

@@ -7,10 +7,10 @@ public sealed class HostResourcesTests
     [Fact]
     public async Task AProcessLeftBehindIsNamed()
     {
-        var before = HostResources.Take();
+        var before = HostResources.Take("sleep 4711");
         using (var sleep = Process.Start(new ProcessStartInfo("sleep", "4711"))!)
         {
-            Assert.Contains($"+ process {sleep.Id} sleep 4711", before.DifferenceTo(HostResources.Take()), StringComparison.Ordinal);
+            Assert.Contains($"+ process {sleep.Id} sleep 4711", before.DifferenceTo(HostResources.Take("sleep 4711")), StringComparison.Ordinal);
             sleep.Kill();
             await sleep.WaitForExitAsync();
         }

@@ -29,8 +29,8 @@ lane_root() {
 }
 
 lane_functional() {
-    needs rabbitmq-server && built || return 1
-    [ -e tests/NovaLxd.FunctionalTests ] || { say "  there is no tests/NovaLxd.FunctionalTests"; return 1; }
+    [ "$(id -u)" = 0 ] || { say "  needs root"; return 1; }
+    needs rabbitmq-server "${ROOT_PACKAGES[@]}" && built || return 1
     dotnet_test NovaLxd.FunctionalTests
 }
 

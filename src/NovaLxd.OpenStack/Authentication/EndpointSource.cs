@@ -22,11 +22,15 @@ internal sealed partial class CatalogEndpoints(ServiceIdentity identity, IReadOn
         // Nova gives up when the user's catalog lacks the service; any catalog of ours names the same endpoints, so we look there.
         if (catalogs.Select(sessions.For).FirstOrDefault(s => s is not null) is not { } session)
             throw new EndpointNotFoundException(identity.Section.Name, $"{identity.Section.Name}: no catalog to look in, since no section has credentials; set endpoint_override");
-        var catalog = (await session.GetAsync(cancellationToken)).Catalog;
-        return catalog.Find(adapter) is { } found ? Root(found.Url) : throw new EndpointNotFoundException(
+        var token = await session.GetAsync(cancellationToken);
+        if (token.Catalog.Find(adapter) is { } found)
+            return Root(found.Url);
+        // The endpoint may be registered later, and the catalog is as old as the token: the next call gets a new one.
+        session.Invalidate(token.Value);
+        throw new EndpointNotFoundException(
             identity.Section.Name,
             $"{identity.Section.Name}: the catalog has no {string.Join(" or ", adapter.ValidInterfaces)} endpoint of type {adapter.ServiceType}"
-            + (adapter.RegionName is { } region ? $" in region {region}" : "") + $"; it has: {catalog.Describe(adapter)}");
+            + (adapter.RegionName is { } region ? $" in region {region}" : "") + $"; it has: {token.Catalog.Describe(adapter)}");
     }
 
     /// <summary>http://host/image/v2/ becomes http://host/image; Cinder's /v3/PROJECT goes too: our paths begin with the version.</summary>

@@ -16,11 +16,12 @@ internal static class ClientRegistration
     public static void AddKeystone(this IServiceCollection services, string name, Func<OpenStackOptions, ServiceSection> section)
     {
         services.AddHttpClient(KeystoneSessions.ClientName(name), NoClientTimeout)
+            .RemoveAllLoggers()
             .ConfigurePrimaryHttpMessageHandler(p => ConnectionSecurity.CreateHandler(name, section(p.GetRequiredService<OpenStackOptions>()).Adapter))
             .SetHandlerLifetime(Timeout.InfiniteTimeSpan)
             .AddHttpMessageHandler(() => new UnreachableHandler("keystone"))
-            .AddOpenStackResilience(p => section(p.GetRequiredService<OpenStackOptions>()).Adapter, postIsSafe: true) // A second token hurts nobody.
-            .AddHttpMessageHandler(p => new MeasuringHandler("keystone", p.GetRequiredService<OpenStackMetrics>(), p.GetRequiredService<TimeProvider>()));
+            .AddOpenStackResilience("keystone", p => section(p.GetRequiredService<OpenStackOptions>()).Adapter, postIsSafe: true) // A second token hurts nobody.
+            .AddHttpMessageHandler(p => ActivatorUtilities.CreateInstance<MeasuringHandler>(p, "keystone"));
     }
 
     public static void AddService<TApi>(
@@ -31,7 +32,8 @@ internal static class ClientRegistration
         string mediaType = "application/json")
         where TApi : class
     {
-        services.AddRefitGeneratedClient<TApi>(_ => ServiceErrors.Settings(name, mediaType))
+        services.AddRefitGeneratedClient<TApi>(_ => ServiceErrors.Settings(name, mediaType), name)
+            .RemoveAllLoggers() // Four lines for each request; MeasuringHandler writes one.
             .ConfigureHttpClient(client =>
             {
                 client.BaseAddress = Nowhere;
@@ -41,9 +43,9 @@ internal static class ClientRegistration
             .SetHandlerLifetime(Timeout.InfiniteTimeSpan)
             .AddHttpMessageHandler(() => new UnreachableHandler(name))
             .AddHttpMessageHandler(p => new AuthenticationHandler(Identity(p), Options(p), p.GetRequiredService<KeystoneSessions>()))
-            .AddOpenStackResilience(p => Identity(p).Section.Adapter)
+            .AddOpenStackResilience(name, p => Identity(p).Section.Adapter)
             .AddHttpMessageHandler(p => new EndpointHandler(endpoints?.Invoke(Options(p)) ?? Catalog(p)))
-            .AddHttpMessageHandler(p => new MeasuringHandler(name, p.GetRequiredService<OpenStackMetrics>(), p.GetRequiredService<TimeProvider>()));
+            .AddHttpMessageHandler(p => ActivatorUtilities.CreateInstance<MeasuringHandler>(p, name));
 
         OpenStackOptions Options(IServiceProvider provider) => provider.GetRequiredService<OpenStackOptions>();
         ServiceIdentity Identity(IServiceProvider provider) => identity(Options(provider));

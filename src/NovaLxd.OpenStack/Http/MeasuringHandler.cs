@@ -1,4 +1,4 @@
-using System.Diagnostics;
+using Microsoft.Extensions.Logging;
 
 namespace NovaLxd.OpenStack.Http;
 
@@ -6,7 +6,7 @@ namespace NovaLxd.OpenStack.Http;
 /// Innermost handler: one attempt is one measurement. Reads the whole body within the attempt, so that a body that breaks off or stalls is
 /// repeated like any other failure; image data is passed through.
 /// </summary>
-internal sealed class MeasuringHandler(string service, OpenStackMetrics metrics, TimeProvider time) : DelegatingHandler
+internal sealed partial class MeasuringHandler(string service, OpenStackMetrics metrics, TimeProvider time, ILogger<MeasuringHandler> logger) : DelegatingHandler
 {
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
@@ -28,7 +28,12 @@ internal sealed class MeasuringHandler(string service, OpenStackMetrics metrics,
         }
         finally
         {
-            metrics.Record(service, request.Method.Method, outcome, time.GetElapsedTime(started));
+            var elapsed = time.GetElapsedTime(started);
+            metrics.Record(service, request.Method.Method, outcome, elapsed);
+            Sent(service, request.Method, request.RequestUri, (int?)response?.StatusCode, (int)elapsed.TotalMilliseconds);
         }
     }
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "{Service}: {Method} {Url} answered {Status} in {Milliseconds} ms")]
+    private partial void Sent(string service, HttpMethod method, Uri? url, int? status, int milliseconds);
 }

@@ -13,7 +13,7 @@ internal sealed class UnreachableHandler(string service) : DelegatingHandler
         }
         catch (HttpRequestException e)
         {
-            throw new ServiceUnreachableException(service, request.RequestUri, e.InnerException is { } inner ? $"{e.Message} {inner.Message}" : e.Message, e);
+            throw new ServiceUnreachableException(service, request.RequestUri, Why(e), e);
         }
         catch (IOException e)
         {
@@ -24,4 +24,8 @@ internal sealed class UnreachableHandler(string service) : DelegatingHandler
             throw new ServiceUnreachableException(service, request.RequestUri, $"no answer within {e.Timeout.TotalSeconds:0.#} s", e);
         }
     }
+
+    /// <summary>The inner exception says what is wrong with a certificate; with a refused connection it says the same again.</summary>
+    private static string Why(HttpRequestException e) =>
+        e.InnerException is { } inner && !e.Message.StartsWith(inner.Message, StringComparison.Ordinal) ? $"{e.Message} {inner.Message}" : e.Message;
 }

@@ -69,17 +69,11 @@ public sealed partial class PlacementClient(IPlacementApi api, OpenStackOptions 
                 async () =>
                 {
                     var present = await EnsureRootAsync(caller, uuid, name, cancellationToken);
-                    try
+                    return await TrustingAsync(uuid, async () =>
                     {
                         await WriteAsync(caller, present, change(present), cancellationToken);
                         return reader.Tree;
-                    }
-                    catch (OpenStackException)
-                    {
-                        // Whatever failed, what we believe of this tree is not to be trusted any more.
-                        reader.Forget(uuid);
-                        throw;
-                    }
+                    });
                 },
                 e => e is OpenStackHttpException { IsConflict: true },
                 cancellationToken);
@@ -138,11 +132,26 @@ public sealed partial class PlacementClient(IPlacementApi api, OpenStackOptions 
     /// <summary>Forgets what was read of the tree around <paramref name="uuid"/>; the next call reads it again.</summary>
     public void Forget(string uuid) => reader.Forget(uuid);
 
-    private async Task<ProviderTree> EnsureRootAsync(OpenStackCaller caller, string uuid, string name, CancellationToken cancellationToken)
+    private Task<ProviderTree> EnsureRootAsync(OpenStackCaller caller, string uuid, string name, CancellationToken cancellationToken) =>
+        TrustingAsync(uuid, async () =>
+        {
+            if (!await reader.RefreshAsync(caller, uuid, cancellationToken))
+                await CreateAsync(caller, new CreateProvider(uuid, name), cancellationToken);
+            return reader.Tree;
+        });
+
+    /// <summary>Whatever fails, what we believe of the tree is not to be trusted any more: somebody may have deleted or changed it.</summary>
+    private async Task<ProviderTree> TrustingAsync(string uuid, Func<Task<ProviderTree>> work)
     {
-        if (!await reader.RefreshAsync(caller, uuid, cancellationToken))
-            await CreateAsync(caller, new CreateProvider(uuid, name), cancellationToken);
-        return reader.Tree;
+        try
+        {
+            return await work();
+        }
+        catch (OpenStackException)
+        {
+            reader.Forget(uuid);
+            throw;
+        }
     }
 
     /// <summary>New providers (parents first), deletions (children first), then inventories, aggregates and traits, children first.</summary>

@@ -29,7 +29,7 @@ internal static class IdMapNamespace
                 new(Syscall.read, read.Number, new Argument.Memory(new byte[8], "<go>"), 1),
                 new(Syscall.exit_group, 0),
             ];
-            using var child = ChildProcess.Start(stub, steps, Sched.CLONE_NEWUSER);
+            using var child = ChildProcess.Start(stub, steps, [read.Number], Sched.CLONE_NEWUSER);
             using var pidfd = child.Pidfd;
             try
             {

@@ -32,7 +32,22 @@ internal sealed record InitKind(string Name, int Halt, int Reboot)
     /// Whether init takes a signal yet. What it neither handles nor blocks (to read it from a signalfd) the kernel does not deliver to it (pid_namespaces(7)),
     /// so right after its exec it has to be asked later.
     /// </summary>
-    public static bool Takes(int pid, int signal) => (ReadSignalMask(pid, "SigCgt:") | ReadSignalMask(pid, "SigBlk:")) is var taken && (taken & (1UL << (signal - 1))) != 0;
+    public static bool Takes(int pid, int signal) =>
+        ((ReadSignalMask(pid, "SigCgt:") | ReadSignalMask(pid, "SigBlk:")) & (1UL << (signal - 1))) != 0 || WaitsForSignals(pid);
+
+    /// <summary>In rt_sigtimedwait(2), as busybox init is most of the time, what it waits for is not shown as blocked.</summary>
+    private static bool WaitsForSignals(int pid)
+    {
+        try
+        {
+            var number = File.ReadAllText($"/proc/{pid.ToString(CultureInfo.InvariantCulture)}/syscall").Split(' ')[0];
+            return number == SyscallNumbers.Of(Syscall.rt_sigtimedwait).ToString(CultureInfo.InvariantCulture);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
 
     /// <summary>Some other program: the first it handles of those that mean "end".</summary>
     private static InitKind FirstCaught(int pid, string program)

@@ -9,8 +9,8 @@ internal sealed record LaunchInputs
     public required int RootMount { get; init; }
 
     /// <summary>
-    /// The child's end of a socket pair: a byte comes when the parent has done its part (id maps, cgroups, interfaces), and the console's master
-    /// goes back through it.
+    /// The child's end of a socket pair: a byte comes when the parent has written id maps and cgroups, another when the interfaces are there, and the
+    /// console's master goes back through it.
     /// </summary>
     public required int Channel { get; init; }
 

@@ -8,10 +8,11 @@ namespace NovaLxd.Virt.Engine;
 /// <summary>
 /// From spec to system calls: all that a container's init does before it is init. Pure, so that it can be tested and printed.
 /// <para>
-/// Order. Signals and session; wait for the parent; root mount and pivot_root while still the host's root in the container's namespaces (whose ids
+/// Order. Signals and session; wait for the parent (id maps, cgroups); root mount and pivot_root while still the host's root in the container's namespaces (whose ids
 /// may not reach the staging folder); become the container's root; /proc, /sys, cgroups and /dev, with the host's tree as working directory so that
 /// device nodes and lxcfs files are found, and every target looked up inside the new root, where a link in a hostile image leads nowhere else; let go
-/// of the host's tree; names, interfaces, limits; capabilities, label, filter; exec.
+/// of the host's tree; wait for the parent once more (interfaces, which it has moved meanwhile: the slowest part); names, limits; capabilities, label,
+/// filter; exec.
 /// </para>
 /// </summary>
 internal static class LaunchPlan
@@ -50,6 +51,7 @@ internal static class LaunchPlan
         .. Masks(spec, inputs),
         .. LeaveHost(),
         .. ConsoleTerminal(inputs),
+        WaitForParent(inputs),
         .. NamesAndInterfaces(spec),
         new(Syscall.umask, 0x12 /* 022 */),
         .. Confinement.Limit(inputs),

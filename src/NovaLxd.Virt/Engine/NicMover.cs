@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Net.NetworkInformation;
@@ -67,8 +68,9 @@ internal static class NicMover
     /// <summary>The namespace of this process.</summary>
     public static FileDescriptor OpenOwnNamespace() => Fcntl.open("/proc/thread-self/ns/net", Fcntl.O_RDONLY | Fcntl.O_CLOEXEC);
 
-    public static FileDescriptor OpenNamespace(int pid) =>
-        Fcntl.open($"/proc/{pid.ToString(CultureInfo.InvariantCulture)}/ns/net", Fcntl.O_RDONLY | Fcntl.O_CLOEXEC);
+    /// <summary>Null when the process has ended (one that nobody has reaped yet has no namespaces any more).</summary>
+    public static FileDescriptor? TryOpenNamespace(int pid) =>
+        Fcntl.TryOpen($"/proc/{pid.ToString(CultureInfo.InvariantCulture)}/ns/net", Fcntl.O_RDONLY | Fcntl.O_CLOEXEC);
 
     /// <summary>A socket belongs to the namespace its thread was in when it was made.</summary>
     private static FileDescriptor OpenIn(FileDescriptor networkNamespace)
@@ -139,9 +141,16 @@ internal static class NicMover
     private static int Ask(FileDescriptor netlink, LinkMessage message, out byte[] answer)
     {
         SysSocket.Send(netlink.Number, message.Finish());
-        var buffer = new byte[32 * 1024];
-        var length = SysSocket.Receive(netlink.Number, buffer, []) ?? 0;
-        answer = buffer[..length];
+        var buffer = ArrayPool<byte>.Shared.Rent(32 * 1024);
+        try
+        {
+            answer = buffer[..(SysSocket.Receive(netlink.Number, buffer, []) ?? 0)];
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+
         return BinaryPrimitives.ReadUInt16LittleEndian(answer.AsSpan(4)) == NLMSG_ERROR ? -BinaryPrimitives.ReadInt32LittleEndian(answer.AsSpan(HeaderSize)) : 0;
     }
 

@@ -123,6 +123,7 @@ internal sealed record SupervisorFailure(FailureKind Kind, string Message, int E
     public static SupervisorFailure Of(Exception e) => e switch
     {
         ContainerStateException => new(FailureKind.State, e.Message),
+        NoInitException => new(FailureKind.NoInit, e.Message),
         LaunchFailedException => new(FailureKind.Launch, e.Message),
         KernelException kernel => new(FailureKind.Kernel, e.Message, kernel.Errno, kernel.Call, kernel.Target),
         _ => new(FailureKind.Other, e.Message),
@@ -132,6 +133,7 @@ internal sealed record SupervisorFailure(FailureKind Kind, string Message, int E
     {
         FailureKind.NotFound => new ContainerNotFoundException(id),
         FailureKind.State => new ContainerStateException(Message),
+        FailureKind.NoInit => new NoInitException(Message),
         FailureKind.Launch => new LaunchFailedException(Message),
         FailureKind.Kernel => new KernelException(Errno, Call ?? "", Target),
         _ => new SupervisorException(Message),
@@ -145,6 +147,7 @@ internal enum FailureKind
     State,
     Launch,
     Kernel,
+    NoInit,
 }
 
 /// <summary>The supervisor is gone, could not be started, or failed in a way nobody foresaw.</summary>

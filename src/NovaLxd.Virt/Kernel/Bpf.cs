@@ -51,7 +51,9 @@ internal static unsafe class Bpf
         {
             var load = new LoadAttributes
             {
-                Type = BPF_PROG_TYPE_CGROUP_DEVICE, InstructionCount = (uint)program.Length / 8, Instructions = (ulong)instructions,
+                Type = BPF_PROG_TYPE_CGROUP_DEVICE,
+                InstructionCount = (uint)program.Length / 8,
+                Instructions = (ulong)instructions,
                 License = (ulong)license,
             };
             var fd = Call(BPF_PROG_LOAD, &load, sizeof(LoadAttributes));

@@ -56,22 +56,25 @@ internal sealed unsafe partial class DirectoryHandle : SafeHandleMinusOneIsInval
         }
     }
 
-    /// <summary>A new, empty file open for writing. EEXIST when the name is taken, whatever it is.</summary>
+    /// <summary>A new, empty file open for reading and writing. EEXIST when the name is taken, whatever it is.</summary>
     public SafeFileHandle CreateFile(ReadOnlySpan<byte> name, uint mode)
     {
         fixed (byte* terminated = Terminated(name, stackalloc byte[MaxNameLength + 1]))
         {
-            var descriptor = openat(Descriptor, terminated, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, (mode_t)mode);
+            var descriptor = openat(Descriptor, terminated, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, (mode_t)mode);
             return descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true) : throw KernelException.Last("create", Text(name));
         }
     }
 
-    /// <summary>An existing regular file open for reading; never what a symbolic link points to, never a wait for a FIFO's writer.</summary>
-    public SafeFileHandle OpenFile(ReadOnlySpan<byte> name)
+    /// <summary>
+    /// An existing regular file; never what a symbolic link points to, never a wait for a FIFO's writer. Unlike File.OpenHandle this takes no lock on
+    /// the file (.NET's is a flock(2), given back when the handle is disposed).
+    /// </summary>
+    public SafeFileHandle OpenFile(ReadOnlySpan<byte> name, bool writable = false)
     {
         fixed (byte* terminated = Terminated(name, stackalloc byte[MaxNameLength + 1]))
         {
-            var descriptor = openat(Descriptor, terminated, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, default);
+            var descriptor = openat(Descriptor, terminated, (writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, default);
             return descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true) : throw KernelException.Last("openat", Text(name));
         }
     }

@@ -110,7 +110,7 @@ internal sealed partial class Netlink : IDisposable
 
             if (length > _received.Length)
             {
-                throw new InvalidOperationException($"{call}: an answer of {length} bytes is larger than the {_received.Length} the kernel promises to keep to.");
+                throw new InvalidOperationException($"{call}: an answer of {length} bytes, where the kernel sends at most {_received.Length}.");
             }
 
             ReadOnlySpan<byte> rest = _received.AsSpan(0, length);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace NovaLxd.Virt.Kernel;
@@ -54,14 +55,19 @@ internal sealed partial class Rtnetlink : IDisposable
     {
         var links = new List<Link>();
         _netlink.Dump(
-            new NetlinkMessage(RTM_GETLINK, NetlinkMessage.NLM_F_DUMP).Body(new InterfaceHeader()), "RTM_GETLINK", links.Clear, (_, body) => links.Add(Parse(body)));
+            new NetlinkMessage(RTM_GETLINK, NetlinkMessage.NLM_F_DUMP).Body(new InterfaceHeader()),
+            "RTM_GETLINK",
+            links.Clear,
+            (_, body) => links.Add(Parse(body)));
         return links;
     }
 
     /// <summary>Null when there is none of this name.</summary>
-    public Link? Find(string name) => Get(new NetlinkMessage(RTM_GETLINK, NetlinkMessage.NLM_F_ACK).Body(new InterfaceHeader()).Attribute(IFLA_IFNAME, name), name);
+    public Link? Find(string name)
+        => Get(new NetlinkMessage(RTM_GETLINK, NetlinkMessage.NLM_F_ACK).Body(new InterfaceHeader()).Attribute(IFLA_IFNAME, name), name);
 
-    public Link? Find(int index) => Get(new NetlinkMessage(RTM_GETLINK, NetlinkMessage.NLM_F_ACK).Body(new InterfaceHeader { Index = index }), Target(index));
+    public Link? Find(int index)
+        => Get(new NetlinkMessage(RTM_GETLINK, NetlinkMessage.NLM_F_ACK).Body(new InterfaceHeader { Index = index }), Target(index));
 
     /// <summary>Both ends with all they need in one message: a name is never seen with the wrong address. Both are down.</summary>
     public void AddVethPair(VethEnd end, VethEnd peer)
@@ -99,7 +105,8 @@ internal sealed partial class Rtnetlink : IDisposable
     public void Rename(int index, string name) => Set(index, link => link.Attribute(IFLA_IFNAME, name));
 
     /// <summary>Moves the interface into the network namespace of a process and names it there; it arrives down.</summary>
-    public void MoveToNamespace(int index, int pid, string newName) => Set(index, link => link.Attribute(IFLA_NET_NS_PID, pid).Attribute(IFLA_IFNAME, newName));
+    public void MoveToNamespace(int index, int pid, string newName)
+        => Set(index, link => link.Attribute(IFLA_NET_NS_PID, pid).Attribute(IFLA_IFNAME, newName));
 
     /// <summary>The same by an open descriptor of the namespace (/proc/PID/ns/net).</summary>
     public void MoveToNamespace(int index, SafeHandle networkNamespace, string newName)
@@ -192,7 +199,7 @@ internal sealed partial class Rtnetlink : IDisposable
             IsUp = (header.Flags & IFF_UP) != 0,
             IsPromiscuous = (header.Flags & IFF_PROMISC) != 0,
         };
-        var attributes = new NetlinkAttributes(body[Marshal.SizeOf<InterfaceHeader>()..]);
+        var attributes = new NetlinkAttributes(body[Unsafe.SizeOf<InterfaceHeader>()..]);
         while (attributes.MoveNext())
         {
             link = attributes.Type switch
@@ -228,7 +235,8 @@ internal sealed partial class Rtnetlink : IDisposable
 
     private static byte[] MacBytes(string macAddress) => Convert.FromHexString(macAddress.Replace(":", "", StringComparison.Ordinal));
 
-    private static string MacText(ReadOnlySpan<byte> address) => string.Join(':', address.ToArray().Select(b => b.ToString("x2", CultureInfo.InvariantCulture)));
+    private static string MacText(ReadOnlySpan<byte> address)
+        => string.Join(':', address.ToArray().Select(b => b.ToString("x2", CultureInfo.InvariantCulture)));
 
     private static string Target(int index) => string.Create(CultureInfo.InvariantCulture, $"interface {index}");
 

@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace NovaLxd.Virt.Kernel;
 
-/// <summary>Queueing disciplines: a token bucket on what an interface sends, and a redirection of what it receives. Names are those of linux/pkt_sched.h.</summary>
+/// <summary>
+/// Queueing disciplines: a token bucket on what an interface sends, and a redirection of what it receives. Names are those of linux/pkt_sched.h.
+/// </summary>
 internal sealed partial class Rtnetlink
 {
     private const ushort RTM_NEWQDISC = 36;
@@ -35,7 +37,8 @@ internal sealed partial class Rtnetlink
     private const int ENOENT = 2;
     private const int EINVAL = 22;
 
-    /// <summary>Sets or changes the token bucket (tc-tbf(8)) through which the interface sends. <paramref name="handle"/> names it: only its owner's is deleted.</summary>
+    /// <summary>Sets or changes the token bucket (tc-tbf(8)) through which the interface sends.</summary>
+    /// <param name="handle">Its name, by which it is told from others' and deleted.</param>
     public void SetTokenBucket(int index, uint handle, TokenBucket bucket)
     {
         var message = new NetlinkMessage(RTM_NEWQDISC, NetlinkMessage.NLM_F_ACK | NetlinkMessage.NLM_F_CREATE | NetlinkMessage.NLM_F_REPLACE)
@@ -43,7 +46,13 @@ internal sealed partial class Rtnetlink
             .Attribute(TCA_KIND, "tbf")
             .Nest(TCA_OPTIONS, options =>
             {
-                options.Attribute(TCA_TBF_PARMS, new TokenBucketParameters { Rate = Rate(bucket.BytesPerSecond), Peak = Rate(bucket.PeakBytesPerSecond ?? 0), Limit = bucket.QueueBytes })
+                var parameters = new TokenBucketParameters
+                {
+                    Rate = Rate(bucket.BytesPerSecond),
+                    Peak = Rate(bucket.PeakBytesPerSecond ?? 0),
+                    Limit = bucket.QueueBytes,
+                };
+                options.Attribute(TCA_TBF_PARMS, parameters)
                     .Attribute(TCA_TBF_RATE64, (ulong)bucket.BytesPerSecond)
                     .Attribute(TCA_TBF_BURST, bucket.BurstBytes);
                 if (bucket.PeakBytesPerSecond is { } peak)

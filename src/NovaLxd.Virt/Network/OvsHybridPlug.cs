@@ -82,7 +82,8 @@ internal sealed class OvsHybridPlug(Ovsdb ovsdb, ILogger<OvsHybridPlug> logger) 
 
         foreach (var name in (string[])[downName, upName])
         {
-            var end = rtnetlink.Find(name) ?? throw new PortPlugException($"Port {port.Id}: {name} was made and is gone. Something else on this host deletes interfaces.");
+            var end = rtnetlink.Find(name)
+                ?? throw new PortPlugException($"Port {port.Id}: {name} was made and is gone. Something else on this host deletes interfaces.");
             if (end.Mtu != port.Mtu)
             {
                 rtnetlink.SetMtu(end.Index, port.Mtu);

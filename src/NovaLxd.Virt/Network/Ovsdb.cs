@@ -21,7 +21,8 @@ internal sealed class Ovsdb(OvsOptions options)
     public async Task EnsurePortAsync(PortSpec port, string device, bool limitRates, CancellationToken cancellationToken)
     {
         var bridge = port.Bridge
-            ?? throw new PortPlugException($"Port {port.Id} is of vif type ovs and names no integration bridge. Check its binding: `openstack port show {port.Id}`.");
+            ?? throw new PortPlugException(
+                $"Port {port.Id} is of vif type ovs and names no integration bridge. Check its binding: `openstack port show {port.Id}`.");
         List<string> transaction = ["--may-exist", "add-br", bridge];
         if (port.Details.TryGetValue(PortDetails.DatapathType, out var datapath) && datapath.Length > 0)
         {
@@ -132,11 +133,13 @@ internal sealed class Ovsdb(OvsOptions options)
         var timeout = Invariant((long)Math.Ceiling(options.Timeout.TotalSeconds));
         try
         {
-            return await CommandRunner.RunAsync(["ovs-vsctl", $"--timeout={timeout}", $"--db={options.Connection}", "--bare", "--", .. transaction], cancellationToken);
+            return await CommandRunner.RunAsync(
+                ["ovs-vsctl", $"--timeout={timeout}", $"--db={options.Connection}", "--bare", "--", .. transaction], cancellationToken);
         }
         catch (Win32Exception e)
         {
-            throw new PortPlugException("ovs-vsctl could not be started: install the package openvswitch-switch, or bind ports with another mechanism driver.", e);
+            throw new PortPlugException(
+                "ovs-vsctl could not be started: install the package openvswitch-switch, or bind ports with another mechanism driver.", e);
         }
         catch (CommandFailedException e)
         {

@@ -40,7 +40,7 @@ internal sealed class PortPlugs(VirtOptions options, ILoggerFactory loggers) : I
             $"Port {port.Id} is not bound to any host (vif type unbound): its binding:host_id was never set or has been cleared. Look at " +
             $"`openstack port show {port.Id}` for who took it, and attach it again.",
         _ =>
-            $"Port {port.Id} has vif type {port.VifType}, which is for virtual machines or hardware. A container takes ports of type bridge, ovs, tap and p2p: " +
-            "use vnic type normal and the linuxbridge, openvswitch or ovn mechanism driver for this host.",
+            $"Port {port.Id} has vif type {port.VifType}, which is for virtual machines or hardware. A container takes ports of type bridge, ovs, tap " +
+            "and p2p: use vnic type normal and the linuxbridge, openvswitch or ovn mechanism driver for this host.",
     });
 }

@@ -8,6 +8,7 @@ using NovaLxd.Messaging;
 using NovaLxd.Network;
 using NovaLxd.Notifications;
 using NovaLxd.OpenStack;
+using NovaLxd.OpenStack.ProviderConfig;
 using NovaLxd.Operations.Build;
 using NovaLxd.Periodic;
 using NovaLxd.Resources;
@@ -72,6 +73,8 @@ internal static class ServiceParts
         }
 
         services.AddOpenStack(_ => openStack);
+        services.AddSingleton(p => ProviderConfiguration.Load(
+            p.GetRequiredService<ComputeSectionOptions>().ProviderConfigLocation, p.GetRequiredService<ILogger<ProviderConfiguration>>()));
         services.AddSingleton(p => p.GetRequiredService<LxdOptions>().ToVirtOptions(p.GetRequiredService<ServiceOptions>()));
         services.AddVirt();
     }

@@ -10,6 +10,11 @@ internal sealed class ContainerSpecs(ServiceOptions service, LxdOptions lxd, Cpu
     /// <summary>Labels that lead from a container back to its instance.</summary>
     public const string ProjectLabel = "project_id";
 
+    /// <summary>
+    /// cloud-init knows by init's environment that a container is a server of OpenStack (ds-identify: no DMI table says so here), and asks the metadata service.
+    /// </summary>
+    private const string ProductName = "OpenStack Nova";
+
     public const string DisplayNameLabel = "display_name";
 
     /// <exception cref="Outcomes.BuildAbortException">The flavor asks for what cannot be.</exception>
@@ -26,6 +31,7 @@ internal sealed class ContainerSpecs(ServiceOptions service, LxdOptions lxd, Cpu
             Limits = FlavorLimits.Limits(flavor, lxd.PidsLimit, cpuSets.Shared),
             Security = FlavorLimits.Security(flavor, lxd.AllowPrivileged),
             Files = files,
+            Environment = new Dictionary<string, string> { ["product_name"] = ProductName },
             Labels = new Dictionary<string, string>
             {
                 [ProjectLabel] = instance.ProjectId ?? "",

@@ -1,4 +1,6 @@
 using Microsoft.Extensions.Logging;
+using NovaLxd.Conductor;
+using NovaLxd.Messaging;
 using NovaLxd.Network;
 using NovaLxd.Objects;
 using NovaLxd.Outcomes;
@@ -11,17 +13,17 @@ namespace NovaLxd.Instances;
 /// answered. Waiting is registered before plugging: the agent may be faster than we are.
 /// </summary>
 internal sealed class InstancePlugging(
-    IContainerDriver driver, InstanceEvents events, NetworkOptions options, TimeProvider time, ILogger<InstancePlugging> logger)
+    ConductorClient conductor, IContainerDriver driver, InstanceEvents events, NetworkOptions options, TimeProvider time, ILogger<InstancePlugging> logger)
 {
     public const string Plugged = "network-vif-plugged";
 
     /// <summary>Plugs and waits for the ports that were not up when their information was read.</summary>
     /// <exception cref="VirtualInterfaceCreateException">Neutron failed a port or was silent, and <c>vif_plugging_is_fatal</c>; or the port cannot be plugged.</exception>
-    public async Task PlugAsync(Instance instance, NetworkInfo networkInfo, CancellationToken cancellationToken)
+    public async Task PlugAsync(RequestContext context, Instance instance, NetworkInfo networkInfo, CancellationToken cancellationToken)
     {
         var awaited = networkInfo.Vifs.Where(v => !v.Active).Select(v => new ExternalEvent(Plugged, v.Id)).ToList();
         using var wait = events.Prepare(Guid.Parse(instance.Uuid), options.VifPluggingTimeout > TimeSpan.Zero ? awaited : []);
-        await PlugWithoutWaitingAsync(instance, networkInfo, cancellationToken);
+        await PlugWithoutWaitingAsync(context, instance, networkInfo, cancellationToken);
         try
         {
             if (await wait.WaitAsync(options.VifPluggingTimeout, time, cancellationToken))
@@ -42,8 +44,10 @@ internal sealed class InstancePlugging(
     }
 
     /// <summary>For an instance whose ports are bound and known already: start, reboot, recovery.</summary>
-    public async Task PlugWithoutWaitingAsync(Instance instance, NetworkInfo networkInfo, CancellationToken cancellationToken)
+    public async Task PlugWithoutWaitingAsync(RequestContext context, Instance instance, NetworkInfo networkInfo, CancellationToken cancellationToken)
     {
+        // The rates of the ports are the flavor's, which messages about a running instance leave out.
+        await conductor.LoadAttributesAsync(context, instance, ["flavor"], cancellationToken);
         try
         {
             await driver.SetPortsAsync(Guid.Parse(instance.Uuid), PortSpecs.From(instance, networkInfo), cancellationToken);

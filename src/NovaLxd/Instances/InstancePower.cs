@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.Extensions.Logging;
+using NovaLxd.Messaging;
 using NovaLxd.Objects;
 using NovaLxd.Outcomes;
 using NovaLxd.Virt;
@@ -13,7 +14,7 @@ internal sealed class InstancePower(IContainerDriver driver, InstancePlugging pl
     private const string ImageShutdownTimeout = "image_os_shutdown_timeout";
 
     /// <summary>Plugs the ports and starts the container; nothing happens to one that runs, and a frozen one is thawed.</summary>
-    public async Task OnAsync(Instance instance, NetworkInfo networkInfo, CancellationToken cancellationToken)
+    public async Task OnAsync(RequestContext context, Instance instance, NetworkInfo networkInfo, CancellationToken cancellationToken)
     {
         var id = Guid.Parse(instance.Uuid);
         var container = await driver.FindAsync(id, cancellationToken) ?? throw InstanceNotFoundException.For(id);
@@ -25,7 +26,7 @@ internal sealed class InstancePower(IContainerDriver driver, InstancePlugging pl
                 await driver.UnfreezeAsync(id, cancellationToken);
                 return;
             default:
-                await plugging.PlugWithoutWaitingAsync(instance, networkInfo, cancellationToken);
+                await plugging.PlugWithoutWaitingAsync(context, instance, networkInfo, cancellationToken);
                 await driver.StartAsync(id, cancellationToken);
                 return;
         }

@@ -37,12 +37,12 @@ internal sealed class InstanceSpawner(
             await driver.CreateAsync(specs.From(instance, image.Key, files), cancellationToken);
 
             // (3)
-            await plugging.PlugAsync(instance, networkInfo, cancellationToken);
+            await plugging.PlugAsync(context, instance, networkInfo, cancellationToken);
 
             // (4)
             await driver.StartAsync(id, cancellationToken);
         }
-        catch (ImageRejectedException e)
+        catch (Exception e) when (e is ImageRejectedException or NoInitException)
         {
             throw new ImageUnacceptableException(image.Id, e.Message, e);
         }

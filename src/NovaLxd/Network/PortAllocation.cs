@@ -22,6 +22,7 @@ internal sealed class PortAllocation(
 {
     /// <summary>(1) what is wanted (2) security groups (3) new ports (4) binding. Returns the ports' ids in order and which of them were there before.</summary>
     /// <exception cref="BuildAbortException">Neutron refuses, and would for every other host.</exception>
+    /// <exception cref="PortBindingFailedException">No agent serves this host; another host may have one.</exception>
     public async Task<(IReadOnlyList<string> Order, IReadOnlySet<string> Preexisting)> AllocateAsync(
         RequestContext context,
         Instance instance,
@@ -140,7 +141,7 @@ internal sealed class PortAllocation(
             var updated = await neutron.UpdatePortAsync(caller, port.Id, update, cancellationToken);
             if (updated.IsBindingFailed)
             {
-                throw new BuildAbortException(
+                throw new PortBindingFailedException(
                     $"Binding failed for port {port.Id}, please check neutron logs for more information: is a network agent alive on {options.Host}?");
             }
         }

@@ -49,6 +49,7 @@ internal static class FaultTranslation
         Out<FlavorDiskTooSmallException>("FlavorDiskTooSmall"),
         Out<FlavorMemoryTooSmallException>("FlavorMemoryTooSmall"),
         Out<InvalidBdmException>("InvalidBDM"),
+        Out<PortBindingFailedException>("PortBindingFailed"),
         Out<NoMoreFixedIpsException>("NoMoreFixedIps"),
         Out<PortLimitExceededException>("PortLimitExceeded"),
         Out<BuildAbortException>("BuildAbortException"),

@@ -7,6 +7,9 @@ namespace NovaLxd.Resources;
 /// <summary>The host's capacity in Nova's and Placement's units. Pure.</summary>
 internal sealed record HostInventory(int Vcpus, int MemoryMb, int LocalGb, int DiskFreeGb, string CpuInfo)
 {
+    /// <summary>Resource classes that the host itself fills: a provider configuration file cannot.</summary>
+    public static IReadOnlyList<string> Classes { get; } = ["VCPU", "PCPU", "MEMORY_MB", "DISK_GB"];
+
     /// <param name="host">As the driver layer sees it.</param>
     /// <param name="sharedCpus">Processors in <c>cpu_shared_set</c>; null: all.</param>
     public static HostInventory From(HostDescription host, int? sharedCpus) => new(

@@ -5,6 +5,7 @@ using NovaLxd.Messaging;
 using NovaLxd.Network;
 using NovaLxd.Objects;
 using NovaLxd.OpenStack.Placement;
+using NovaLxd.OpenStack.ProviderConfig;
 using NovaLxd.Outcomes;
 using NovaLxd.Virt;
 
@@ -14,6 +15,7 @@ namespace NovaLxd.Resources;
 internal sealed class PlacementReporter(
     PlacementClient placement,
     PlacementAllocations allocations,
+    ProviderConfiguration additions,
     ConductorClient conductor,
     ResourceOptions options,
     ControlPlane controlPlane,
@@ -28,11 +30,13 @@ internal sealed class PlacementReporter(
             Callers.Service(context),
             node.Uuid,
             node.HypervisorHostname!,
-            tree => tree.With(node.Uuid, provider => provider with
-            {
-                Inventories = inventory.ToPlacement(options, initial, provider.Inventories).ToImmutableSortedDictionary(),
-                Traits = [.. provider.Traits.Where(t => !HostTraits.IsOwned(t)), .. traits],
-            }),
+            tree => additions.Apply(
+                tree.With(node.Uuid, provider => provider with
+                {
+                    Inventories = inventory.ToPlacement(options, initial, provider.Inventories).ToImmutableSortedDictionary(),
+                    Traits = [.. provider.Traits.Where(t => !HostTraits.IsOwned(t)), .. traits],
+                }),
+                (_, resourceClass) => HostInventory.Classes.Contains(resourceClass)),
             cancellationToken);
     }
 

@@ -57,11 +57,8 @@ internal sealed record ComputeSectionOptions
     /// <summary>Seconds after which what Placement said about aggregates and traits is asked again; 0: never.</summary>
     public TimeSpan ResourceProviderAssociationRefresh { get; init; } = TimeSpan.FromSeconds(300);
 
-    /// <summary>Seconds between two attempts of a clean shutdown.</summary>
-    public TimeSpan ShutdownRetryInterval { get; init; } = TimeSpan.FromSeconds(10);
-
-    /// <summary>Builds that fail one after the other before the scheduler prefers other hosts.</summary>
-    public int ConsecutiveBuildServiceDisableThreshold { get; init; } = 10;
+    /// <summary>Aggregates that are asked for in one request to Placement.</summary>
+    public int SharingProvidersMaxUuidsPerRequest { get; init; } = 200;
 }
 
 /// <summary>[filter_scheduler]: the one option that a compute service reads.</summary>

@@ -1,11 +1,11 @@
 using Newtonsoft.Json.Linq;
 using NovaLxd.Objects;
 using NovaLxd.Operations;
-using NovaLxd.Operations.Host;
-using NovaLxd.Operations.Power;
 using NovaLxd.Operations.Build;
 using NovaLxd.Operations.Guest;
+using NovaLxd.Operations.Host;
 using NovaLxd.Operations.Network;
+using NovaLxd.Operations.Power;
 using NovaLxd.Outcomes;
 using static NovaLxd.Rpc.InstanceLock;
 using static NovaLxd.Rpc.Kind;

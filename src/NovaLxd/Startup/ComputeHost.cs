@@ -4,6 +4,7 @@ using NovaLxd.Conductor;
 using NovaLxd.Configuration;
 using NovaLxd.Instances;
 using NovaLxd.Messaging;
+using NovaLxd.OpenStack.ProviderConfig;
 using NovaLxd.Outcomes;
 using NovaLxd.Periodic;
 using NovaLxd.Resources;
@@ -47,7 +48,7 @@ internal sealed class ComputeHost(
         {
             logger.LogDebug("Stopping");
         }
-        catch (Exception e) when (e is ConfigurationException or VirtException or ServiceTooOldException or DeclarationRefusedException)
+        catch (Exception e) when (e is ConfigurationException or ProviderConfigException or VirtException or ServiceTooOldException or DeclarationRefusedException)
         {
             logger.LogCritical("The service cannot run: {Reason}", e.Message);
             Environment.ExitCode = 1;

@@ -80,7 +80,7 @@ internal sealed class InitHost(
             case RecoveryStep.ForgetTask:
                 instance.TaskState = null;
                 await conductor.SaveAsync(context, instance, cancellationToken);
-                await RestoreAsync(instance, state, cancellationToken);
+                await RestoreAsync(context, instance, state, cancellationToken);
                 break;
             case RecoveryStep.Active:
                 instance.TaskState = null;
@@ -103,7 +103,7 @@ internal sealed class InitHost(
                 await start.RunAsync(context, new(instance), cancellationToken);
                 break;
             default:
-                await RestoreAsync(instance, state, cancellationToken);
+                await RestoreAsync(context, instance, state, cancellationToken);
                 break;
         }
     }
@@ -116,17 +116,17 @@ internal sealed class InitHost(
         await reboot.RunAsync(context, new(instance, RebootType: type), cancellationToken);
     }
 
-    private async Task RestoreAsync(Instance instance, int state, CancellationToken cancellationToken)
+    private async Task RestoreAsync(RequestContext context, Instance instance, int state, CancellationToken cancellationToken)
     {
         if (state is PowerState.Running or PowerState.Paused)
         {
             // Idempotent: mends what was lost on the host (a bridge that was made anew).
-            await plugging.PlugWithoutWaitingAsync(instance, instance.NetworkInfo, cancellationToken);
+            await plugging.PlugWithoutWaitingAsync(context, instance, instance.NetworkInfo, cancellationToken);
         }
         else if (instance.PowerState == PowerState.Running && instanceOptions.ResumeGuestsStateOnHostBoot && state != PowerState.NoState)
         {
             logger.LogInformation("The instance ran before the host went down and is started again.");
-            await power.OnAsync(instance, instance.NetworkInfo, cancellationToken);
+            await power.OnAsync(context, instance, instance.NetworkInfo, cancellationToken);
         }
     }
 

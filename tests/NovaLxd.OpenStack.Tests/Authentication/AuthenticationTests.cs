@@ -212,6 +212,15 @@ public sealed class AuthenticationTests : CloudTest
     }
 
     [Fact]
+    public async Task EndpointThatIsRegisteredLaterIsFound()
+    {
+        var services = Start(("placement.region_name", "RegionTwo"));
+        await Assert.ThrowsAsync<EndpointNotFoundException>(() => AskPlacement(services));
+        Cloud.Keystone.AddService("placement", "placement", Cloud.Placement.Url, "RegionTwo");
+        Assert.NotNull(await AskPlacement(services));
+    }
+
+    [Fact]
     public async Task GlanceWithoutCredentialsOfItsOwnUsesTheServiceUsersForBackgroundWork()
     {
         var id = Cloud.Glance.AddImage("cirros", [1, 2, 3]);

@@ -86,8 +86,12 @@ internal sealed partial class RecordedCalls(IServiceProvider services, OpenStack
                 caller,
                 new PortQuery
                 {
-                    TenantId = One("tenant_id"), DeviceId = One("device_id"), HostId = One("binding:host_id"),
-                    NetworkId = One("network_id"), DeviceOwner = One("device_owner"), Fields = Many("fields"),
+                    TenantId = One("tenant_id"),
+                    DeviceId = One("device_id"),
+                    HostId = One("binding:host_id"),
+                    NetworkId = One("network_id"),
+                    DeviceOwner = One("device_owner"),
+                    Fields = Many("fields"),
                 },
                 none),
             "GET /v2.0/ports/ID" => neutron.ShowPortAsync(caller, ids[0], null, none),

@@ -89,7 +89,8 @@ public sealed class PlacementAllocationsTests : CloudTest
         Allocate(Instance, Here, 2);
         Cloud.Placement.Faults.Add(new Fault("PUT")
         {
-            Status = 409, Times = 3,
+            Status = 409,
+            Times = 3,
             Body = """{"errors":[{"status":409,"title":"Conflict","code":"placement.concurrent_update","detail":"resource provider generation conflict"}]}""",
         });
         Assert.True(await allocations.RemoveAllocationsGentlyAsync(Service, Instance, Never));
@@ -147,7 +148,8 @@ public sealed class PlacementAllocationsTests : CloudTest
         Allocate(Instance, Here, 2);
         Cloud.Placement.Faults.Add(new Fault("PUT")
         {
-            Status = 409, Times = 1,
+            Status = 409,
+            Times = 1,
             Body = """{"errors":[{"status":409,"title":"Conflict","code":"placement.concurrent_update","detail":"consumer generation conflict - expected 2 but got 1"}]}""",
         });
         await allocations.AddResourcesAsync(Service, Instance, Bandwidth(100), Never);

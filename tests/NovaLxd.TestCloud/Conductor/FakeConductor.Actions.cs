@@ -41,7 +41,11 @@ public sealed partial class FakeConductor
     public FakeAction AddAction(string instanceUuid, string action, string requestId)
     {
         var added = new FakeAction(instanceUuid, action, requestId);
-        Actions.Add(added);
+        lock (_lock)
+        {
+            Actions.Add(added);
+        }
+
         return added;
     }
 

@@ -25,13 +25,17 @@ public sealed partial class FakeConductor
     {
         var data = (JObject)Primitives.Data(primitive).DeepClone();
         var uuid = (string)data["uuid"]!;
-        if (data["info_cache"] is JObject cache)
+        lock (_lock)
         {
-            InfoCaches[uuid] = (JObject)Primitives.Data(cache).DeepClone();
+            if (data["info_cache"] is JObject cache)
+            {
+                InfoCaches[uuid] = (JObject)Primitives.Data(cache).DeepClone();
+            }
+
+            data.Remove("info_cache");
+            Instances[uuid] = data;
         }
 
-        data.Remove("info_cache");
-        Instances[uuid] = data;
         return uuid;
     }
 

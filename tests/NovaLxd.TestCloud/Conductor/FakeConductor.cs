@@ -8,7 +8,7 @@ namespace NovaLxd.TestCloud.Conductor;
 /// object_class_action_versions, object_backport_versions, baseapi.ping) and refuses what that refuses: objects newer than its release, saves whose
 /// expected task_state is not there, rows that are gone, methods that do not exist. It knows nothing of transports:
 /// <see cref="HandleAsync"/> takes a method with its arguments and returns the result or throws the failure.
-/// <para>Safe for use by several threads; the tables are read by tests between requests.</para>
+/// <para>Safe for use by several threads; tests read and change the tables between requests, or by <see cref="Locked"/> while there are some.</para>
 /// </summary>
 public sealed partial class FakeConductor(FakeRelease release, TimeProvider time)
 {
@@ -22,6 +22,15 @@ public sealed partial class FakeConductor(FakeRelease release, TimeProvider time
 
     /// <summary>Called before each request is answered; what it throws or waits for is what the caller gets or waits for.</summary>
     public Func<string, JObject, Task>? Interfere { get; set; }
+
+    /// <summary>Reads or changes the tables while no request is answered.</summary>
+    public T Locked<T>(Func<FakeConductor, T> look)
+    {
+        lock (_lock)
+        {
+            return look(this);
+        }
+    }
 
     /// <param name="method">RPC method.</param>
     /// <param name="args">Its arguments by name.</param>

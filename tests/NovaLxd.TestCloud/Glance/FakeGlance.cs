@@ -175,10 +175,28 @@ public sealed class FakeGlance(FakeKeystone keystone) : AuthenticatedService("gl
         var id = (string?)given["id"] ?? Guid.NewGuid().ToString();
         var image = new JObject
         {
-            ["id"] = id, ["name"] = null, ["status"] = "queued", ["disk_format"] = null, ["container_format"] = null, ["size"] = null,
-            ["virtual_size"] = null, ["checksum"] = null, ["os_hash_algo"] = null, ["os_hash_value"] = null, ["min_disk"] = 0, ["min_ram"] = 0,
-            ["visibility"] = "shared", ["protected"] = false, ["os_hidden"] = false, ["owner"] = project, ["tags"] = new JArray(),
-            ["created_at"] = now, ["updated_at"] = now, ["self"] = $"/v2/images/{id}", ["file"] = $"/v2/images/{id}/file", ["schema"] = "/v2/schemas/image",
+            ["id"] = id,
+            ["name"] = null,
+            ["status"] = "queued",
+            ["disk_format"] = null,
+            ["container_format"] = null,
+            ["size"] = null,
+            ["virtual_size"] = null,
+            ["checksum"] = null,
+            ["os_hash_algo"] = null,
+            ["os_hash_value"] = null,
+            ["min_disk"] = 0,
+            ["min_ram"] = 0,
+            ["visibility"] = "shared",
+            ["protected"] = false,
+            ["os_hidden"] = false,
+            ["owner"] = project,
+            ["tags"] = new JArray(),
+            ["created_at"] = now,
+            ["updated_at"] = now,
+            ["self"] = $"/v2/images/{id}",
+            ["file"] = $"/v2/images/{id}/file",
+            ["schema"] = "/v2/schemas/image",
         };
         image.Merge(given, new JsonMergeSettings { MergeNullValueHandling = MergeNullValueHandling.Merge });
         return images[id] = image;

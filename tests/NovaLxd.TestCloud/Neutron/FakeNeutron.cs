@@ -76,9 +76,20 @@ public sealed class FakeNeutron(FakeKeystone keystone) : AuthenticatedService("n
             var id = Guid.NewGuid().ToString();
             var network = new JObject
             {
-                ["id"] = id, ["name"] = name, ["tenant_id"] = project, ["project_id"] = project, ["admin_state_up"] = true, ["mtu"] = 1450, ["status"] = "ACTIVE",
-                ["subnets"] = new JArray(), ["shared"] = false, ["router:external"] = false, ["port_security_enabled"] = true,
-                ["provider:network_type"] = "vxlan", ["provider:physical_network"] = null, ["provider:segmentation_id"] = 1000 + state.Networks.Count,
+                ["id"] = id,
+                ["name"] = name,
+                ["tenant_id"] = project,
+                ["project_id"] = project,
+                ["admin_state_up"] = true,
+                ["mtu"] = 1450,
+                ["status"] = "ACTIVE",
+                ["subnets"] = new JArray(),
+                ["shared"] = false,
+                ["router:external"] = false,
+                ["port_security_enabled"] = true,
+                ["provider:network_type"] = "vxlan",
+                ["provider:physical_network"] = null,
+                ["provider:segmentation_id"] = 1000 + state.Networks.Count,
             };
             network.Merge(properties ?? []);
             state.Networks[id] = network;
@@ -117,8 +128,14 @@ public sealed class FakeNeutron(FakeKeystone keystone) : AuthenticatedService("n
             var id = Guid.NewGuid().ToString();
             state.FloatingIps[id] = new JObject
             {
-                ["id"] = id, ["floating_ip_address"] = address, ["port_id"] = portId, ["tenant_id"] = project, ["project_id"] = project,
-                ["fixed_ip_address"] = state.Port(portId)["fixed_ips"]![0]!["ip_address"], ["status"] = "ACTIVE", ["floating_network_id"] = Guid.NewGuid().ToString(),
+                ["id"] = id,
+                ["floating_ip_address"] = address,
+                ["port_id"] = portId,
+                ["tenant_id"] = project,
+                ["project_id"] = project,
+                ["fixed_ip_address"] = state.Port(portId)["fixed_ips"]![0]!["ip_address"],
+                ["status"] = "ACTIVE",
+                ["floating_network_id"] = Guid.NewGuid().ToString(),
             };
             return id;
         }
@@ -290,8 +307,17 @@ public sealed class FakeNeutron(FakeKeystone keystone) : AuthenticatedService("n
         var prefix = cidr.Split('/')[0];
         var subnet = new JObject
         {
-            ["id"] = id, ["name"] = name, ["network_id"] = network, ["cidr"] = cidr, ["enable_dhcp"] = true, ["dns_nameservers"] = new JArray(), ["host_routes"] = new JArray(),
-            ["tenant_id"] = state.Networks[network]["tenant_id"], ["project_id"] = state.Networks[network]["project_id"], ["ipv6_ra_mode"] = null, ["ipv6_address_mode"] = null,
+            ["id"] = id,
+            ["name"] = name,
+            ["network_id"] = network,
+            ["cidr"] = cidr,
+            ["enable_dhcp"] = true,
+            ["dns_nameservers"] = new JArray(),
+            ["host_routes"] = new JArray(),
+            ["tenant_id"] = state.Networks[network]["tenant_id"],
+            ["project_id"] = state.Networks[network]["project_id"],
+            ["ipv6_ra_mode"] = null,
+            ["ipv6_address_mode"] = null,
         };
         if (prefix.Contains(':', StringComparison.Ordinal))
         {

@@ -41,13 +41,29 @@ internal sealed class NeutronState
         var id = (string?)given["id"] ?? Guid.NewGuid().ToString();
         var port = new JObject
         {
-            ["id"] = id, ["name"] = "", ["network_id"] = networkId, ["tenant_id"] = project, ["project_id"] = project, ["mac_address"] = mac,
-            ["admin_state_up"] = true, ["status"] = "DOWN", ["device_id"] = "", ["device_owner"] = "", ["port_security_enabled"] = true,
+            ["id"] = id,
+            ["name"] = "",
+            ["network_id"] = networkId,
+            ["tenant_id"] = project,
+            ["project_id"] = project,
+            ["mac_address"] = mac,
+            ["admin_state_up"] = true,
+            ["status"] = "DOWN",
+            ["device_id"] = "",
+            ["device_owner"] = "",
+            ["port_security_enabled"] = true,
             ["fixed_ips"] = Allocate(networkId, given["fixed_ips"] as JArray, null),
             ["security_groups"] = SecurityGroupsFor(project, given["security_groups"] as JArray),
-            ["allowed_address_pairs"] = new JArray(), ["extra_dhcp_opts"] = new JArray(), ["description"] = "", ["tags"] = new JArray(), ["revision_number"] = 1,
-            ["binding:vnic_type"] = "normal", ["binding:profile"] = new JObject(), ["binding:host_id"] = "",
-            ["binding:vif_type"] = "unbound", ["binding:vif_details"] = new JObject(),
+            ["allowed_address_pairs"] = new JArray(),
+            ["extra_dhcp_opts"] = new JArray(),
+            ["description"] = "",
+            ["tags"] = new JArray(),
+            ["revision_number"] = 1,
+            ["binding:vnic_type"] = "normal",
+            ["binding:profile"] = new JObject(),
+            ["binding:host_id"] = "",
+            ["binding:vif_type"] = "unbound",
+            ["binding:vif_details"] = new JObject(),
         };
         foreach (var (name, value) in given)
         {
@@ -112,8 +128,12 @@ internal sealed class NeutronState
             throw new ServiceFailureException(500, $"Binding for port {portId} on host {host} could not be created or updated.", "PortBindingError");
         return bindings[host] = new JObject
         {
-            ["host"] = host, ["status"] = "INACTIVE", ["vif_type"] = type, ["vif_details"] = details,
-            ["vnic_type"] = given["vnic_type"] ?? "normal", ["profile"] = given["profile"] ?? new JObject(),
+            ["host"] = host,
+            ["status"] = "INACTIVE",
+            ["vif_type"] = type,
+            ["vif_details"] = details,
+            ["vnic_type"] = given["vnic_type"] ?? "normal",
+            ["profile"] = given["profile"] ?? new JObject(),
         };
     }
 
@@ -163,8 +183,12 @@ internal sealed class NeutronState
         {
             [host] = new JObject
             {
-                ["host"] = host, ["status"] = "ACTIVE", ["vif_type"] = type, ["vif_details"] = details.DeepClone(),
-                ["vnic_type"] = port["binding:vnic_type"], ["profile"] = port["binding:profile"]?.DeepClone(),
+                ["host"] = host,
+                ["status"] = "ACTIVE",
+                ["vif_type"] = type,
+                ["vif_details"] = details.DeepClone(),
+                ["vnic_type"] = port["binding:vnic_type"],
+                ["profile"] = port["binding:profile"]?.DeepClone(),
             },
         };
     }

@@ -101,7 +101,10 @@ public sealed class FakePlacement(FakeKeystone keystone) : AuthenticatedService(
         {
             ["versions"] = new JArray(new JObject
             {
-                ["id"] = "v1.0", ["min_version"] = "1.0", ["max_version"] = $"1.{MaxMinor}", ["status"] = "CURRENT",
+                ["id"] = "v1.0",
+                ["min_version"] = "1.0",
+                ["max_version"] = $"1.{MaxMinor}",
+                ["status"] = "CURRENT",
                 ["links"] = new JArray(new JObject { ["rel"] = "self", ["href"] = "" }),
             }),
         }));

@@ -48,7 +48,13 @@ public sealed class CgroupRootTests : IAsyncLifetime
         var tree = Tree("host");
         var limits = new ResourceLimits
         {
-            Cpus = 0.5, CpuShares = 512, CpuSet = "0", MemoryBytes = (64 << 20) + 5, SwapBytes = 0, Pids = 99, DiskReadBytesPerSecond = 1 << 20,
+            Cpus = 0.5,
+            CpuShares = 512,
+            CpuSet = "0",
+            MemoryBytes = (64 << 20) + 5,
+            SwapBytes = 0,
+            Pids = 99,
+            DiskReadBytesPerSecond = 1 << 20,
         };
         var cgroup = tree.Create(_parent, "c1", limits, null);
         var unenforceable = new[] { "cpu", "cpuset", "memory", "pids", "io" }.Where(controller => tree.Find(controller) is null).ToArray();

@@ -88,8 +88,13 @@ public sealed class FakeUnifiedTreeTests : IDisposable
         Assert.Equal(
             new ContainerUsage
             {
-                CpuNanoseconds = 1_500_000, MemoryBytes = 1 << 20, Processes = 12, DiskReadBytes = 100, DiskWriteBytes = 2000,
-                DiskReadOperations = 2, DiskWriteOperations = 4,
+                CpuNanoseconds = 1_500_000,
+                MemoryBytes = 1 << 20,
+                Processes = 12,
+                DiskReadBytes = 100,
+                DiskWriteBytes = 2000,
+                DiskReadOperations = 2,
+                DiskWriteOperations = 4,
             },
             _tree.Open("novalxd", "c1").ReadUsage() with { Ports = new ContainerUsage().Ports });
     }

@@ -6,8 +6,14 @@ public sealed class LimitPlanTests
 {
     private static readonly ResourceLimits Everything = new()
     {
-        Cpus = 1.5, CpuShares = 2048, CpuSet = "0-1", MemoryBytes = 256 << 20, SwapBytes = 64 << 20, Pids = 500,
-        DiskReadBytesPerSecond = 1_000_000, DiskWriteOperationsPerSecond = 200,
+        Cpus = 1.5,
+        CpuShares = 2048,
+        CpuSet = "0-1",
+        MemoryBytes = 256 << 20,
+        SwapBytes = 64 << 20,
+        Pids = 500,
+        DiskReadBytesPerSecond = 1_000_000,
+        DiskWriteOperationsPerSecond = 200,
     };
 
     [Fact]

@@ -80,6 +80,15 @@ public sealed class ContainerEngineTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task StopsWhatIsBusyWithItsConsole()
+    {
+        var spec = _host.NewSpec("::respawn:/bin/sh -c 'while true; do echo tick; sleep 0.1; done'\n");
+        await _host.Engine.LaunchAsync(spec, CancellationToken.None);
+        await EngineHost.UntilAsync("output", async () => (await _host.ConsoleAsync(spec.Id)).Contains("tick", StringComparison.Ordinal));
+        Assert.True(await _host.Engine.StopAsync(spec.Id, Grace, CancellationToken.None));
+    }
+
+    [Fact]
     public async Task KillsWhatIgnoresItsSignals()
     {
         var spec = _host.NewSpec(init: ["/bin/sh", "-c", "trap '' TERM INT HUP PWR USR1 USR2; echo deaf; while true; do sleep 1; done"]);
@@ -110,7 +119,7 @@ public sealed class ContainerEngineTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("exit 3", ContainerEventKind.Crashed, "init exited with status 3")]
+    [InlineData("echo no disk; exit 3", ContainerEventKind.Crashed, "init exited with status 3; its console said last: no disk")]
     [InlineData("exit 0", ContainerEventKind.Stopped, "init exited")]
     public async Task ReportsAnInitThatExitsAtOnce(string script, ContainerEventKind kind, string words)
     {

@@ -49,12 +49,20 @@ internal sealed class DriverHost : IAsyncDisposable
 
     public static ContainerSpec Spec(string name = "c1", Guid? id = null) => new()
     {
-        Id = id ?? Guid.NewGuid(), Name = name, Hostname = name, ImageKey = "image", Files = [new InjectedFile("/etc/secret", "hush"u8.ToArray())],
+        Id = id ?? Guid.NewGuid(),
+        Name = name,
+        Hostname = name,
+        ImageKey = "image",
+        Files = [new InjectedFile("/etc/secret", "hush"u8.ToArray())],
     };
 
     public static PortSpec Port(int number, string vifType = "bridge") => new()
     {
-        Id = new Guid(number, 0, 0, new byte[8]), VifType = vifType, MacAddress = $"fa:16:3e:00:00:0{number}", HostDevice = $"tap{number}", Bridge = "brq",
+        Id = new Guid(number, 0, 0, new byte[8]),
+        VifType = vifType,
+        MacAddress = $"fa:16:3e:00:00:0{number}",
+        HostDevice = $"tap{number}",
+        Bridge = "brq",
         Details = new Dictionary<string, string> { ["iface-id"] = $"{number}" },
     };
 

@@ -24,11 +24,14 @@ public sealed class LinuxBridgePlugTests : PortPlugContract
         var data = bridge.RootElement[0].GetProperty("linkinfo").GetProperty("info_data");
         Assert.Equal(
             (0, 0, 0, 30000),
-            (data.GetProperty("forward_delay").GetInt32(), data.GetProperty("stp_state").GetInt32(), data.GetProperty("mcast_snooping").GetInt32(), data.GetProperty("ageing_time").GetInt32()));
-        Assert.Equal("1 1 2 1", await SettingsAsync($"ipv6/conf/{Bridge}/disable_ipv6 ipv4/conf/{Bridge}/arp_ignore ipv4/conf/{Bridge}/arp_announce ipv6/conf/{port.HostDevice}/disable_ipv6"));
+            (Number("forward_delay"), Number("stp_state"), Number("mcast_snooping"), Number("ageing_time")));
+        Assert.Equal("1 1 2", await SettingsAsync($"ipv6/conf/{Bridge}/disable_ipv6 ipv4/conf/{Bridge}/arp_ignore ipv4/conf/{Bridge}/arp_announce"));
+        Assert.Equal("1", await SettingsAsync($"ipv6/conf/{port.HostDevice}/disable_ipv6"));
         var made = await Host.GetAsync(Bridge);
         Assert.Equal((true, 1450), (made.IsUp, made.Mtu));
         Assert.Equal(made.Index, (await Host.GetAsync(port.HostDevice)).Master);
+
+        int Number(string property) => data.GetProperty(property).GetInt32();
     }
 
     [Fact]
@@ -43,7 +46,9 @@ public sealed class LinuxBridgePlugTests : PortPlugContract
     [Fact]
     public async Task TheBridgeKeepsThePhysicalPortsAddress()
     {
-        await Host.ShellAsync($"ip link add physical address 52:54:00:00:00:01 type veth peer far; ip link add {Bridge} up type bridge; ip link set physical up master {Bridge}");
+        await Host.ShellAsync(
+            "ip link add physical address 52:54:00:00:00:01 type veth peer far;" +
+            $"ip link add {Bridge} up type bridge; ip link set physical up master {Bridge}");
 
         await PlugAsync(NewPort());
 

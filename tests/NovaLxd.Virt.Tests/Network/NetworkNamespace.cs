@@ -81,7 +81,8 @@ internal sealed partial class NetworkNamespace : SynchronizationContext, IDispos
     public async Task<Link> GetAsync(string name)
     {
         var links = await LinksAsync();
-        return links.SingleOrDefault(link => link.Name == name) ?? throw new InvalidOperationException($"{name} is not among {string.Join(' ', links.Select(link => link.Name))}.");
+        return links.SingleOrDefault(link => link.Name == name)
+            ?? throw new InvalidOperationException($"{name} is not among {string.Join(' ', links.Select(link => link.Name))}.");
     }
 
     public void Dispose()

@@ -31,7 +31,8 @@ internal sealed class OpenVSwitch : IAsyncDisposable
     }
 
     /// <summary>ovs-vsctl's answer.</summary>
-    public async Task<string> AskAsync(string command) => (await _place.ShellAsync($"ovs-vsctl --timeout=60 --db={Options.Connection} --bare -- {command}")).TrimEnd('\n');
+    public async Task<string> AskAsync(string command)
+        => (await _place.ShellAsync($"ovs-vsctl --timeout=60 --db={Options.Connection} --bare -- {command}")).TrimEnd('\n');
 
     public async ValueTask DisposeAsync()
     {
@@ -52,12 +53,15 @@ internal sealed class OpenVSwitch : IAsyncDisposable
             throw new InvalidOperationException("Open vSwitch is missing: apt-get install openvswitch-switch");
         }
 
-        await CommandRunner.RunAsync(["ovsdb-tool", "create", $"{_folder}/conf.db", "/usr/share/openvswitch/vswitch.ovsschema"], CancellationToken.None);
+        await CommandRunner.RunAsync(
+            ["ovsdb-tool", "create", $"{_folder}/conf.db", "/usr/share/openvswitch/vswitch.ovsschema"], CancellationToken.None);
         Start("/usr/sbin/ovsdb-server", $"{_folder}/conf.db", $"--remote=punix:{_folder}/db.sock");
-        await CommandRunner.RunAsync(["ovs-vsctl", "--timeout=60", "--retry", $"--db={Options.Connection}", "--no-wait", "init"], CancellationToken.None);
+        await CommandRunner.RunAsync(
+            ["ovs-vsctl", "--timeout=60", "--retry", $"--db={Options.Connection}", "--no-wait", "init"], CancellationToken.None);
         // Without it the userspace datapath hands on TCP checksums as the sending interface left them to hardware: unfinished.
         await CommandRunner.RunAsync(
-            ["ovs-vsctl", $"--db={Options.Connection}", "--no-wait", "set", "Open_vSwitch", ".", "other_config:userspace-tso-enable=true"], CancellationToken.None);
+            ["ovs-vsctl", $"--db={Options.Connection}", "--no-wait", "set", "Open_vSwitch", ".", "other_config:userspace-tso-enable=true"],
+            CancellationToken.None);
         Start("/usr/sbin/ovs-vswitchd", $"unix:{_folder}/db.sock");
     }
 

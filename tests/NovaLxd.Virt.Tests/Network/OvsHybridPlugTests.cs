@@ -34,7 +34,8 @@ public sealed class OvsHybridPlugTests : PortPlugContract
 
         await PlugAsync(port);
 
-        var (tap, bridge, down, up) = (await Host.GetAsync("tap" + id), await Host.GetAsync("qbr" + id), await Host.GetAsync("qvb" + id), await Host.GetAsync("qvo" + id));
+        var (tap, bridge) = (await Host.GetAsync("tap" + id), await Host.GetAsync("qbr" + id));
+        var (down, up) = (await Host.GetAsync("qvb" + id), await Host.GetAsync("qvo" + id));
         Assert.Equal((bridge.Index, bridge.Index, up.Index), (tap.Master, down.Master, down.Peer));
         Assert.All([tap, bridge, down, up], link => Assert.True(link.IsUp, link.Name));
         Assert.All([tap, bridge, down, up], link => Assert.Equal(1442, link.Mtu));
@@ -43,7 +44,9 @@ public sealed class OvsHybridPlugTests : PortPlugContract
         Assert.Equal($"\"{port.Id}\"", await _ovs.AskAsync($"get Interface qvo{id} external_ids:iface-id"));
         using var description = JsonDocument.Parse(await Host.ShellAsync($"ip -d -j link show qbr{id}"));
         Assert.Equal(0, description.RootElement[0].GetProperty("linkinfo").GetProperty("info_data").GetProperty("ageing_time").GetInt32());
-        Assert.Equal("1\n1\n2\n", await Host.ShellAsync($"cd /proc/sys/net; cat ipv6/conf/qbr{id}/disable_ipv6 ipv4/conf/qbr{id}/arp_ignore ipv4/conf/qbr{id}/arp_announce"));
+        Assert.Equal(
+            "1\n1\n2\n",
+            await Host.ShellAsync($"cd /proc/sys/net; cat ipv6/conf/qbr{id}/disable_ipv6 ipv4/conf/qbr{id}/arp_ignore ipv4/conf/qbr{id}/arp_announce"));
     }
 
     [Fact]

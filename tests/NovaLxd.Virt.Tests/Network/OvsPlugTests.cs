@@ -43,7 +43,10 @@ public sealed class OvsPlugTests : PortPlugContract
     [Fact]
     public async Task UsesTheInterfaceIdThatNeutronGave()
     {
-        var port = NewPort() with { Details = new Dictionary<string, string> { [PortDetails.DatapathType] = "netdev", [PortDetails.InterfaceId] = "of-a-trunk" } };
+        var port = NewPort() with
+        {
+            Details = new Dictionary<string, string> { [PortDetails.DatapathType] = "netdev", [PortDetails.InterfaceId] = "of-a-trunk" },
+        };
 
         await PlugAsync(port);
 
@@ -72,7 +75,9 @@ public sealed class OvsPlugTests : PortPlugContract
         await PlugAsync(port);
         Assert.Equal("8000 80 ", await _ovs.AskAsync($"get Interface {port.HostDevice} ingress_policing_rate ingress_policing_burst | tr '\\n' ' '"));
         Assert.Equal("{max-rate=\"24000000\"}", await _ovs.AskAsync($"get QoS {port.HostDevice} other_config"));
-        Assert.Equal("{burst=\"819200\", max-rate=\"24000000\", min-rate=\"16000000\"}", await _ovs.AskAsync("get Queue $(ovs-vsctl --bare --columns=_uuid --db=" + _ovs.Options.Connection + " list Queue) other_config"));
+        Assert.Equal(
+            "{burst=\"819200\", max-rate=\"24000000\", min-rate=\"16000000\"}",
+            await _ovs.AskAsync($"get Queue {await _ovs.AskAsync("--columns=_uuid list Queue")} other_config"));
         await PlugAsync(port with { Inbound = new PortRate(500) });
         Assert.Equal("{max-rate=\"4000000\"}", await _ovs.AskAsync($"get QoS {port.HostDevice} other_config"));
 
@@ -104,6 +109,22 @@ public sealed class OvsPlugTests : PortPlugContract
         using var neighbour = await EnterAsync(await PlugAsync(NewPort()));
 
         Assert.Equal(100_000, await Traffic.SendAsync(guest, "192.0.2.1", neighbour, "192.0.2.2", bytes: 100_000));
+    }
+
+    [Fact]
+    public async Task TheInboundLimitHoldsForWhatTheGuestReceives()
+    {
+        const long Kilobytes = 250;
+        using var guest = await EnterAsync(await PlugAsync(NewPort() with { Inbound = new PortRate(Kilobytes) }));
+        using var neighbour = await EnterAsync(await PlugAsync(NewPort()));
+        await Traffic.AddressAsync(guest, "192.0.2.1");
+        await Traffic.AddressAsync(neighbour, "192.0.2.2");
+
+        var (received, seconds) = await Traffic.MeasureAsync(neighbour, guest, "192.0.2.1", TimeSpan.FromSeconds(2));
+        var (sent, sendSeconds) = await Traffic.MeasureAsync(guest, neighbour, "192.0.2.2", TimeSpan.FromSeconds(2));
+
+        Assert.InRange(received, 1, 1.2 * Kilobytes * 1000 * seconds);
+        Assert.InRange(sent, 4 * Kilobytes * 1000 * sendSeconds, double.PositiveInfinity);
     }
 
     [Fact]

@@ -20,7 +20,8 @@ public sealed class PortRateLimitTests
     [Theory]
     [InlineData(1500, 3028u)]
     [InlineData(9000, 18028u)]
-    public void ABurstHasRoomForTwoPackets(int mtu, uint bytes) => Assert.Equal(bytes, PortRateLimit.Bucket(new PortRate(1, BurstKilobytes: 1), mtu).BurstBytes);
+    public void ABurstHasRoomForTwoPackets(int mtu, uint bytes)
+        => Assert.Equal(bytes, PortRateLimit.Bucket(new PortRate(1, BurstKilobytes: 1), mtu).BurstBytes);
 
     [Theory]
     [InlineData(1000)]

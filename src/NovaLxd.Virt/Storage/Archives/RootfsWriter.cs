@@ -58,7 +58,7 @@ internal sealed class RootfsWriter(DirectoryHandle root, UnpackLimits limits) : 
     {
         ELOOP => Rejected(entry, "lies behind a symbolic link"),
         ENOTDIR => Rejected(entry, "lies below something that is not a directory"),
-        EXDEV or EISDIR or EINVAL or ENAMETOOLONG or EMLINK or ENOENT or EEXIST or EPERM => Rejected(entry, $"cannot be made: {e.Message}"),
+        EXDEV or EISDIR or EINVAL or ENAMETOOLONG or EMLINK or ENOENT or EEXIST or EPERM or ERANGE or E2BIG => Rejected(entry, $"cannot be made: {e.Message}"),
         ENOSPC or EDQUOT => new OutOfSpaceException($"The image does not fit on this host: no space left while writing {entry.Name}.", e),
         _ => e,
     };
@@ -306,9 +306,10 @@ internal sealed class RootfsWriter(DirectoryHandle root, UnpackLimits limits) : 
             }
 
             var error = Xattr.Set(file, name, value);
-            if (error is ENOSPC or E2BIG or ERANGE && value.Length > 2048)
+            // A file system with a fixed room for attributes reports it used up as it reports a full disk.
+            if (error == ENOSPC && entry.ExtendedAttributes.Sum(attribute => attribute.Value.Length) > 1024)
             {
-                throw Rejected(entry, $"has an attribute {name} of {value.Length} bytes, too large for the host's file system");
+                throw Rejected(entry, $"has attributes, {name} of {value.Length} bytes among them, that are too large for the host's file system");
             }
 
             if (error != 0)

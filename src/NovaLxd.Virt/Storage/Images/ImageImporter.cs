@@ -41,7 +41,7 @@ internal sealed class ImageImporter(string images, TimeProvider time)
             var record = new ImageRecord(import.Key, format, result.Bytes, time.GetUtcNow());
             return await BlockingWork.RunOnOwnThreadAsync(() => Publish(draft, folder, record)).ConfigureAwait(false);
         }
-        catch (KernelException e) when (e.Errno is Errno.ENOSPC or Errno.EDQUOT)
+        catch (Exception e) when (OutOfSpace.Is(e))
         {
             throw new OutOfSpaceException($"The image does not fit on this host: no space left in {images}.", e);
         }

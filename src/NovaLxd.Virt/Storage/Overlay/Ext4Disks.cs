@@ -1,3 +1,4 @@
+using System.Text;
 using Microsoft.Win32.SafeHandles;
 using NovaLxd.Virt.Kernel;
 using NovaLxd.Virt.Processes;
@@ -34,11 +35,18 @@ internal sealed class Ext4Disks(BlockingWork work)
     /// <returns>0, or errno: EUCLEAN when a check has to come first.</returns>
     public static int TryMount(string path, string folder)
     {
-        using var disk = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+        using var disk = Open(path, writable: true);
         return TryMount(disk, path, folder);
     }
 
-    /// <param name="disk">The file, open for reading and writing; may be closed after this.</param>
+    /// <summary>Opens a disk without .NET's own lock, which would collide with ours and take it away when the handle is closed.</summary>
+    public static SafeFileHandle Open(string path, bool writable)
+    {
+        using var folder = DirectoryHandle.Open(Path.GetDirectoryName(path)!);
+        return folder.OpenFile(Encoding.UTF8.GetBytes(Path.GetFileName(path)), writable);
+    }
+
+    /// <param name="disk">The file, from <see cref="Open"/>; may be closed after this.</param>
     /// <param name="path">Its name, for losetup(8).</param>
     /// <param name="folder">Where to mount.</param>
     public static int TryMount(SafeFileHandle disk, string path, string folder)

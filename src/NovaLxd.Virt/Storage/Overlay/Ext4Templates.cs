@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using System.Text;
 using Microsoft.Win32.SafeHandles;
 using NovaLxd.Virt.Kernel;
 using NovaLxd.Virt.Processes;
@@ -29,6 +30,8 @@ internal sealed class Ext4Templates(string folder)
     private const string Features =
         "none,has_journal,ext_attr,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize,metadata_csum,metadata_csum_seed";
 
+    private const int BlockSize = 4096;
+
     private const int MaxTemplates = 64;
 
     private readonly KeyedLock<long> _locks = new();
@@ -46,10 +49,11 @@ internal sealed class Ext4Templates(string folder)
         }
     }
 
-    /// <summary>Path of the template for a size in bytes, made now if need be.</summary>
+    /// <summary>Path of the template for a size in bytes (whole blocks of it), made now if need be.</summary>
     public async Task<string> GetAsync(long size, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(size, MinSize);
+        size -= size % BlockSize;
         var path = Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"{Generation}{size}.img"));
         if (File.Exists(path))
         {
@@ -70,8 +74,9 @@ internal sealed class Ext4Templates(string folder)
     /// <returns>The new disk, open for reading and writing.</returns>
     public static SafeFileHandle Clone(string template, string path)
     {
-        using var source = File.OpenHandle(template, options: FileOptions.None, share: FileShare.ReadWrite);
-        var disk = File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite);
+        using var source = Ext4Disks.Open(template, writable: false);
+        using var parent = DirectoryHandle.Open(Path.GetDirectoryName(path)!);
+        var disk = parent.CreateFile(Encoding.UTF8.GetBytes(Path.GetFileName(path)), 0x180);
         try
         {
             FileRange.CopySparse(source, disk);

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text;
 using Microsoft.Extensions.Logging;
 using NovaLxd.Virt.Kernel;
-using NovaLxd.Virt.Processes;
 
 namespace NovaLxd.Virt.Storage.Overlay;
 
@@ -96,6 +95,7 @@ internal sealed partial class OverlayBackend
 
         if (template is not null)
         {
+            CheckRoom(request.Files.Sum(file => file.Content.LongLength));
             using var disk = Ext4Templates.Clone(template, paths.Image);
             var error = Ext4Disks.TryMount(disk, paths.Image, paths.Disk);
             if (error != 0)
@@ -112,6 +112,20 @@ internal sealed partial class OverlayBackend
 
         var record = new RootfsRecord(request.Id, request.ImageKey, request.SizeBytes, request.IdMap?.HostBase, _time.GetUtcNow());
         StorageJson.Write(paths.Container, RootfsPaths.RecordName, record, StorageJson.Default.RootfsRecord);
+    }
+
+    /// <summary>
+    /// The disk is sparse, and what is written to it reaches the host later, when nobody can be told any more that there is no room. So a
+    /// host that is as good as full makes no more of them.
+    /// </summary>
+    private void CheckRoom(long files)
+    {
+        const long reserve = 64 << 20;
+        var usage = FileSystemUsage.Of(_state);
+        if (usage.TotalBytes - usage.UsedBytes < files + reserve)
+        {
+            throw new KernelException(Errno.ENOSPC, "create", _state);
+        }
     }
 
     private static void MakeLayers(RootfsPaths paths, DirectoryHandle image, IReadOnlyList<InjectedFile> files, uint firstId)
@@ -191,15 +205,11 @@ internal sealed partial class OverlayBackend
             return FileSystemUsage.Of(paths.Disk).UsedBytes;
         }
 
-        using var disk = File.OpenHandle(paths.Image, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        using var disk = Ext4Disks.Open(paths.Image, writable: false);
         return Ext4Disks.ReadSuperblock(disk)?.UsedBytes ?? 0;
     }
 
     private RootfsPaths PathsOf(Guid id) => new(Path.Combine(_containers, id.ToString()));
-
-    private static bool IsOutOfSpace(Exception e) =>
-        e is KernelException { Errno: Errno.ENOSPC or Errno.EDQUOT } or IOException { HResult: Errno.ENOSPC or Errno.EDQUOT }
-        || (e is CommandFailedException && e.Message.Contains("No space left on device", StringComparison.Ordinal));
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Removing a half made root file system of container {Container}")]
     private static partial void LogHalfMade(ILogger logger, Guid container);

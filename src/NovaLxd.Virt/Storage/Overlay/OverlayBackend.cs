@@ -8,8 +8,8 @@ namespace NovaLxd.Virt.Storage.Overlay;
 /// Unpacked images as lower layers, and for each root file system an upper layer: in a sparse ext4 file of its own when it has a size (the limit is
 /// exact and <c>df</c> shows it, whatever file system the host has), in a folder of the host's file system when not.
 /// <para>
-/// A root made here stays mounted until Unmount or Delete: it is going to be started. Project quotas, which would do the same without a loop device,
-/// are not used: no kernel available to test has them.
+/// A root made here stays mounted until Unmount or Delete: it is going to be started. Project quotas would do the same without a loop device, but only
+/// on a kernel and a file system made ready for them by the operator; they are not used.
 /// </para>
 /// </summary>
 internal sealed partial class OverlayBackend : IStorageBackend, IDisposable
@@ -83,7 +83,7 @@ internal sealed partial class OverlayBackend : IStorageBackend, IDisposable
             // (3) to (5)
             await _work.RunAsync(() => Create(request, paths, imageRoot, template), cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception e) when (IsOutOfSpace(e))
+        catch (Exception e) when (OutOfSpace.Is(e))
         {
             throw new OutOfSpaceException($"No space left in {_state} while making the root file system of container {request.Id}.", e);
         }

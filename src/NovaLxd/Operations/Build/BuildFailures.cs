@@ -83,17 +83,17 @@ internal sealed class BuildFailures(
 
     /// <summary>The arguments as conductor sent them: what it knows of other hosts is in host_lists.</summary>
     private static JObject BuildInstances(BuildAndRunInstance.Request request) => new()
-        {
-            ["instances"] = new JArray(request.Instance.ToPrimitive()),
-            ["image"] = request.Image,
-            ["filter_properties"] = request.FilterProperties,
-            ["admin_password"] = request.AdminPassword,
-            ["injected_files"] = JArray.FromObject(request.InjectedFiles ?? []),
-            ["requested_networks"] = request.RequestedNetworks?.ToPrimitive(),
-            ["security_groups"] = JArray.FromObject(request.SecurityGroups ?? []),
-            ["request_spec"] = request.RequestSpec.ToPrimitive(),
-            ["host_lists"] = new JArray(request.HostList ?? (JToken)JValue.CreateNull()),
-        };
+    {
+        ["instances"] = new JArray(request.Instance.ToPrimitive()),
+        ["image"] = request.Image,
+        ["filter_properties"] = request.FilterProperties,
+        ["admin_password"] = request.AdminPassword,
+        ["injected_files"] = JArray.FromObject(request.InjectedFiles ?? []),
+        ["requested_networks"] = request.RequestedNetworks?.ToPrimitive(),
+        ["security_groups"] = JArray.FromObject(request.SecurityGroups ?? []),
+        ["request_spec"] = request.RequestSpec.ToPrimitive(),
+        ["host_lists"] = new JArray(request.HostList ?? (JToken)JValue.CreateNull()),
+    };
 
     private async Task ReleasePortsAsync(RequestContext context, BuildAndRunInstance.Request request, CancellationToken cancellationToken)
     {

@@ -31,6 +31,10 @@ internal sealed class ExternalInstanceEvents(
             {
                 await HandleAsync(context, instance, what, cancellationToken);
             }
+            catch (Exception e) when (e is InstanceNotFoundException or InstanceInfoCacheNotFoundException)
+            {
+                logger.LogInformation("Event {Event} came after the instance was deleted.", what.Name);
+            }
             catch (Exception e) when (e is OutcomeException or OpenStack.OpenStackException or VirtException or TimeoutException)
             {
                 // The others of the message are not to suffer; what was missed here the healing of the cache finds.
@@ -78,6 +82,6 @@ internal sealed class ExternalInstanceEvents(
     {
         using var held = await locks.AcquireAsync(instance.Uuid, cancellationToken);
         var networkInfo = await ports.ForgetPortAsync(context, instance, portId, cancellationToken);
-        await plugging.PlugWithoutWaitingAsync(instance, networkInfo, cancellationToken);
+        await plugging.PlugWithoutWaitingAsync(context, instance, networkInfo, cancellationToken);
     }
 }

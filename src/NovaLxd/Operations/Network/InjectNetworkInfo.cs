@@ -13,7 +13,7 @@ internal sealed class InjectNetworkInfo(InstancePorts ports, InstancePlugging pl
     public async Task<None> RunAsync(RequestContext context, Request request, CancellationToken cancellationToken)
     {
         var networkInfo = await ports.RefreshAsync(context, request.Instance, cancellationToken);
-        await plugging.PlugWithoutWaitingAsync(request.Instance, networkInfo, cancellationToken);
+        await plugging.PlugWithoutWaitingAsync(context, request.Instance, networkInfo, cancellationToken);
         return default;
     }
 }

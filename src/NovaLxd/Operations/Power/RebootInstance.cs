@@ -45,7 +45,7 @@ internal sealed class RebootInstance(
         await conductor.SaveAsync(context, instance, [steps.Pending], cancellationToken);
         try
         {
-            await RebootAsync(instance, networkInfo, soft, cancellationToken);
+            await RebootAsync(context, instance, networkInfo, soft, cancellationToken);
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
@@ -60,7 +60,7 @@ internal sealed class RebootInstance(
         return default;
     }
 
-    private async Task RebootAsync(Instance instance, NetworkInfo networkInfo, bool soft, CancellationToken cancellationToken)
+    private async Task RebootAsync(RequestContext context, Instance instance, NetworkInfo networkInfo, bool soft, CancellationToken cancellationToken)
     {
         var id = Guid.Parse(instance.Uuid);
         if (soft && await driver.FindAsync(id, cancellationToken) is { State: ContainerState.Running })
@@ -74,7 +74,7 @@ internal sealed class RebootInstance(
         }
 
         await power.OffAsync(instance, clean: false, cancellationToken);
-        await power.OnAsync(instance, networkInfo, cancellationToken);
+        await power.OnAsync(context, instance, networkInfo, cancellationToken);
     }
 
     /// <summary>A guest that runs all the same is left running, with a fault for its owner; otherwise the instance is in error.</summary>

@@ -18,7 +18,7 @@ internal sealed class StartInstance(ConductorClient conductor, PowerStates power
     {
         var instance = request.Instance;
         await notifier.InstanceAsync(context, instance, InstanceEvent.PowerOn.Start, cancellationToken);
-        await power.OnAsync(instance, await ports.RefreshAsync(context, instance, cancellationToken), cancellationToken);
+        await power.OnAsync(context, instance, await ports.RefreshAsync(context, instance, cancellationToken), cancellationToken);
         instance.PowerState = await powerStates.GetAsync(instance, cancellationToken);
         instance.VmState = VmState.Active;
         instance.TaskState = null;

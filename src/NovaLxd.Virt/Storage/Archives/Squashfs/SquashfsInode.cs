@@ -89,7 +89,10 @@ internal sealed record SquashfsInode
     // The members of an initializer are evaluated in the order they are written: the order on disk.
     private SquashfsInode BasicDirectory(MetadataCursor cursor) => this with
     {
-        Start = cursor.ReadUInt32(), Links = cursor.ReadUInt32(), Size = cursor.ReadUInt16(), Offset = cursor.ReadUInt16(),
+        Start = cursor.ReadUInt32(),
+        Links = cursor.ReadUInt32(),
+        Size = cursor.ReadUInt16(),
+        Offset = cursor.ReadUInt16(),
     };
 
     private SquashfsInode ExtendedDirectory(MetadataCursor cursor)
@@ -101,7 +104,11 @@ internal sealed record SquashfsInode
 
     private SquashfsInode BasicFile(MetadataCursor cursor) => this with
     {
-        Start = cursor.ReadUInt32(), Fragment = Index(cursor.ReadUInt32()), Offset = cursor.ReadUInt32(), Size = cursor.ReadUInt32(), BlockList = cursor,
+        Start = cursor.ReadUInt32(),
+        Fragment = Index(cursor.ReadUInt32()),
+        Offset = cursor.ReadUInt32(),
+        Size = cursor.ReadUInt32(),
+        BlockList = cursor,
     };
 
     private SquashfsInode ExtendedFile(MetadataCursor cursor)
@@ -110,7 +117,11 @@ internal sealed record SquashfsInode
         cursor.Read(8); // Bytes saved by holes.
         return inode with
         {
-            Links = cursor.ReadUInt32(), Fragment = Index(cursor.ReadUInt32()), Offset = cursor.ReadUInt32(), Xattr = Index(cursor.ReadUInt32()), BlockList = cursor,
+            Links = cursor.ReadUInt32(),
+            Fragment = Index(cursor.ReadUInt32()),
+            Offset = cursor.ReadUInt32(),
+            Xattr = Index(cursor.ReadUInt32()),
+            BlockList = cursor,
         };
     }
 

@@ -1,0 +1,60 @@
+using NovaLxd.Benchmarks.Floor;
+using NovaLxd.Virt;
+
+namespace NovaLxd.Benchmarks;
+
+/// <summary>
+/// From a made container (image and disk there) to the first instruction of its init: port into the bridge, root, namespaces, ids, limits, filter, exec.
+/// Side by side in rounds with the same system calls made bare, and with lxc-start where it is installed.
+/// </summary>
+internal static class LaunchBenchmark
+{
+    private const long GiB = 1L << 30;
+
+    public static async Task RunAsync(BenchmarkHost host, int rounds, CancellationToken cancellationToken)
+    {
+        var bare = new Samples("floor: the same system calls, bare");
+        var launch = new Samples("novalxd: SetPorts + Start");
+        var ports = new Samples("  of these SetPorts");
+        var start = new Samples("  of these Start");
+        var lxc = new Samples("lxc-start (userns, veth, limits), returned");
+
+        // The driver's first container makes the parent cgroups that the floor puts its own beside.
+        await LaunchAsync(host, launch, ports, start, counts: false, cancellationToken);
+        using var floor = await FloorProgram.StartAsync(host.ImageRoot, Path.Combine(BenchmarkHost.Folder, "floor"), cancellationToken);
+        var peer = LxcStart.IsInstalled ? await LxcStart.PrepareAsync(host.ImageRoot, cancellationToken) : null;
+        for (var round = -BenchmarkOptions.WarmUp; round < rounds; round++)
+        {
+            var counts = round >= 0;
+            var took = await floor.LaunchAsync(cancellationToken);
+            if (counts)
+            {
+                bare.Add(took);
+            }
+
+            await LaunchAsync(host, launch, ports, start, counts, cancellationToken);
+            if (peer is not null && counts && round % 3 == 0)
+            {
+                await lxc.MeasureAsync(() => peer.StartAsync(cancellationToken));
+                await peer.StopAsync(cancellationToken);
+            }
+        }
+
+        Samples.Print("Launch, from container spec to the first instruction of init", [bare, launch, ports, start, lxc], bare);
+        Console.WriteLine(peer is null ? "  lxc-start is not installed here (apt-get install --no-install-recommends lxc)." : "  lxc-start's time has that of starting its program in it, the others have not.");
+    }
+
+    private static async Task LaunchAsync(BenchmarkHost host, Samples launch, Samples ports, Samples start, bool counts, CancellationToken cancellationToken)
+    {
+        var spec = host.NewSpec(GiB);
+        await host.Driver.CreateAsync(spec, cancellationToken);
+        var took = await ports.MeasureAsync(() => host.Driver.SetPortsAsync(spec.Id, [host.NewPort()], cancellationToken), counts);
+        took += await start.MeasureAsync(() => host.Driver.StartAsync(spec.Id, cancellationToken), counts);
+        if (counts)
+        {
+            launch.Add(took);
+        }
+
+        await host.Driver.DeleteAsync(spec.Id, cancellationToken);
+    }
+}
