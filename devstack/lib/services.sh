@@ -50,7 +50,8 @@ start_services() {
 start_agents() {
     local agent neutron=(--config-file "$ETC/neutron/neutron.conf")
     for agent in linuxbridge dhcp l3 metadata; do
-        start "neutron-$agent-agent" "neutron-$agent-agent" "${neutron[@]}" --config-file "$ETC/neutron/${agent}_agent.ini"
+        # agent/ stands before the system's programs (see agent/ebtables).
+        PATH=$TOP/devstack/agent:$PATH start "neutron-$agent-agent" "neutron-$agent-agent" "${neutron[@]}" --config-file "$ETC/neutron/${agent}_agent.ini"
     done
     wait_for 180 agents_alive || { echo "not all of Neutron's four agents report; see $STACK_LOGS/neutron-*-agent.log" >&2; return 1; }
 }
