@@ -164,7 +164,7 @@ public sealed class VirtRootTests : IAsyncLifetime
         var spec = Spec("broken") with { Init = ["/no/such/init"] };
         await Driver.CreateAsync(spec, Token);
         await Driver.SetPortsAsync(spec.Id, [Port(1)], Token);
-        var failure = await Assert.ThrowsAsync<LaunchFailedException>(() => Driver.StartAsync(spec.Id, Token));
+        var failure = await Assert.ThrowsAsync<NoInitException>(() => Driver.StartAsync(spec.Id, Token));
         Assert.Contains("/no/such/init", failure.Message, StringComparison.Ordinal);
         Assert.Equal(ContainerState.Stopped, (await Driver.FindAsync(spec.Id, Token))!.State);
         Assert.True(Directory.Exists($"/sys/class/net/{Port(1).HostDevice}"));

@@ -103,7 +103,7 @@ public sealed class ContainerEngineTests : IAsyncLifetime
     {
         var nic = await _host.NewNicAsync();
         var spec = _host.NewSpec(init: ["/sbin/none"], nics: nic);
-        var failure = await Assert.ThrowsAsync<LaunchFailedException>(() => _host.Engine.LaunchAsync(spec, CancellationToken.None));
+        var failure = await Assert.ThrowsAsync<NoInitException>(() => _host.Engine.LaunchAsync(spec, CancellationToken.None));
         Assert.Contains("execve /sbin/none: No such file or directory", failure.Message, StringComparison.Ordinal);
         Assert.Null(await _host.Engine.FindAsync(spec.Id, CancellationToken.None));
         Assert.True(Directory.Exists($"/sys/class/net/{nic.PeerDevice}"));

@@ -42,6 +42,9 @@ public sealed class SurvivalTests : IAsyncLifetime
         var spec = _host.NewSpec(init: ["/bin/sh", "-c", "while [ ! -e /tmp/go ]; do sleep 0.1; done; exit 5"]);
         await _host.Engine.LaunchAsync(spec, CancellationToken.None);
         await KillSupervisorAsync();
+
+        // A question is asked of the successor again, a command is not: it might have run already.
+        Assert.NotNull(await _host.Engine.FindAsync(spec.Id, CancellationToken.None));
         await _host.ShellAsync(spec.Id, "echo >/tmp/go");
         var happened = await EndAsync(spec.Id);
 
