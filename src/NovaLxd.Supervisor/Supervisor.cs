@@ -14,7 +14,6 @@ internal sealed class Supervisor : IDisposable
     private readonly Dictionary<(ClientConnection, long), ExecSession> _execs = [];
     private readonly List<ClientConnection> _clients = [];
     private readonly Action<Handover> _replace;
-    private readonly MemoryTrim _trim;
     private Guid _instance = Guid.NewGuid();
     private FileDescriptor? _listener;
     private EventLoop.Registration? _accept;
@@ -26,7 +25,6 @@ internal sealed class Supervisor : IDisposable
         _manager = manager;
         _runtimeDirectory = runtimeDirectory;
         _replace = replace;
-        _trim = new MemoryTrim(context.Loop);
         _context = context with { Publish = Publish, KeepTerminal = KeepTerminal, ForgetTerminal = manager.Drop };
     }
 
@@ -123,7 +121,6 @@ internal sealed class Supervisor : IDisposable
 
     private void Handle(ClientConnection client, SupervisorRequest request, List<FileDescriptor> descriptors)
     {
-        _trim.Touch();
         try
         {
             Dispatch(client, request, descriptors);
