@@ -92,12 +92,13 @@ active_servers() {
 
 # Several at once share one image and one download; each gets an address of its own.
 creates_five_at_once() {
-    # --wait waits for the first only.
+    local ids rc=0
+    # --wait would wait for the first only.
     openstack server create --image busybox --flavor m1.nano --network private --min 5 --max 5 many > /dev/null || return 1
-    wait_for 120 active_servers many 5 || { echo "not all of 5 are ACTIVE after two minutes"; openstack server list; return 1; }
-    local ids; mapfile -t ids < <(rest GET compute '/servers?name=many' | jq -r '.servers[].id')
+    wait_for 120 active_servers many 5 || { echo "not all of 5 are ACTIVE after two minutes"; openstack server list; rc=1; }
+    mapfile -t ids < <(rest GET compute '/servers?name=many' | jq -r '.servers[].id')
     openstack server delete --wait "${ids[@]}"
-    [ "$(rest GET compute '/servers?name=many' | jq '.servers | length')" = 0 ]
+    [ $rc = 0 ] && [ "$(rest GET compute '/servers?name=many' | jq '.servers | length')" = 0 ]
 }
 
 # Each test finds a server that works, whatever the one before did to it.

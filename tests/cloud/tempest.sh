@@ -7,7 +7,9 @@ TEMPEST_CONCURRENCY=${TEMPEST_CONCURRENCY:-2}
 
 tempest_workspace() {    # tempest_workspace FOLDER
     local name value values
-    rm -rf "$1"; (cd "${1%/*}" && tempest init "${1##*/}") > /dev/null || return 1
+    # The list of workspaces stays out of the home folder.
+    rm -rf "$1" "$1.yaml"; (cd "${1%/*}" && tempest init --workspace-path "$1.yaml" "${1##*/}") || return 1
+    [ -d "$1/etc" ] || return 1
     mkdir -p "$1/lock"
     values="WORKSPACE=$1
 PASSWORD=$(password)
