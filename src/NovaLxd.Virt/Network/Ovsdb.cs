@@ -76,7 +76,8 @@ internal sealed class Ovsdb(OvsOptions options)
 
     /// <summary>
     /// What the guest sends is policed as it comes in (kilobits), what it receives is shaped by a QoS record with one queue (bits); as libvirt does.
-    /// Open vSwitch knows no peak for the former.
+    /// Open vSwitch knows no peak for the former, and takes 8000 kilobits as its burst where none is given. In its userspace datapath it does not hold:
+    /// there packets are taken before the kernel polices them.
     /// </summary>
     private async Task<IEnumerable<string>> RateLimitsAsync(PortSpec port, string device, CancellationToken cancellationToken)
     {

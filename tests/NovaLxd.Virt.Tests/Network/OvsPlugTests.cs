@@ -114,7 +114,8 @@ public sealed class OvsPlugTests : PortPlugContract
     [Fact]
     public async Task TheInboundLimitHoldsForWhatTheGuestReceives()
     {
-        const long Kilobytes = 250;
+        // Little, as the userspace datapath on an emulated and busy machine is slow without any limit.
+        const long Kilobytes = 50;
         using var guest = await EnterAsync(await PlugAsync(NewPort() with { Inbound = new PortRate(Kilobytes) }));
         using var neighbour = await EnterAsync(await PlugAsync(NewPort()));
         await Traffic.AddressAsync(guest, "192.0.2.1");
@@ -123,8 +124,8 @@ public sealed class OvsPlugTests : PortPlugContract
         var (received, seconds) = await Traffic.MeasureAsync(neighbour, guest, "192.0.2.1", TimeSpan.FromSeconds(2));
         var (sent, sendSeconds) = await Traffic.MeasureAsync(guest, neighbour, "192.0.2.2", TimeSpan.FromSeconds(2));
 
-        Assert.InRange(received, 1, 1.2 * Kilobytes * 1000 * seconds);
-        Assert.InRange(sent, 4 * Kilobytes * 1000 * sendSeconds, double.PositiveInfinity);
+        Assert.InRange(received, 1, (1.2 * Kilobytes * 1000 * seconds) + (64 * 1024));
+        Assert.InRange(sent, (3 * Kilobytes * 1000 * sendSeconds) + (64 * 1024), double.PositiveInfinity);
     }
 
     [Fact]
