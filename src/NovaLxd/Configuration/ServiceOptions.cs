@@ -33,9 +33,6 @@ internal sealed record ServiceOptions
     /// <summary>Seconds a stopping service waits for operations in progress before it hands them back.</summary>
     public TimeSpan GracefulShutdownTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>Seconds the second topic of 2026.1 stays served after the first one on stopping.</summary>
-    public TimeSpan ManagerShutdownTimeout { get; init; } = TimeSpan.FromSeconds(160);
-
     /// <summary>Folder of containers and images, resolved.</summary>
     public string InstancesDirectory => InstancesPath ?? Path.Combine(StatePath, "instances");
 }

@@ -14,12 +14,6 @@ internal sealed record InstanceOptions
 
     /// <summary>Whether instances that ran before the host went down are started again.</summary>
     public bool ResumeGuestsStateOnHostBoot { get; init; }
-
-    /// <summary>Zone shown for instances before they have a host.</summary>
-    public string DefaultAvailabilityZone { get; init; } = "nova";
-
-    /// <summary>Image properties that snapshots and instances do not inherit.</summary>
-    public IReadOnlyList<string> NonInheritableImageProperties { get; init; } = ["cache_in_nova", "bittorrent"];
 }
 
 /// <summary>[workarounds]: the ones a compute service honours (nova/conf/workarounds.py).</summary>
@@ -30,7 +24,4 @@ internal sealed record WorkaroundOptions
 
     /// <summary>Whether a container that stops by itself is seen at once rather than at the next sync of power states.</summary>
     public bool HandleVirtLifecycleEvents { get; init; } = true;
-
-    /// <summary>Whether the check for too old compute services at start is left out.</summary>
-    public bool DisableComputeServiceCheckForFfu { get; init; }
 }
