@@ -91,6 +91,13 @@ public sealed partial class RpcServer : IAsyncDisposable
     }
 
     /// <summary>
+    /// After <see cref="StopConsumingAsync"/> of a topic: waits until what it took has finished and replied, while the other topics are served on. False: not
+    /// within <paramref name="limit"/>.
+    /// </summary>
+    public Task<bool> DrainAsync(string topic, TimeSpan limit, CancellationToken cancellationToken) =>
+        CompletesAsync(Task.WhenAll(_listeners.Where(l => l.Topic == topic).Select(l => l.DrainAsync())), limit, cancellationToken);
+
+    /// <summary>
     /// Takes no new requests and lets those taken finish and reply. Handlers that need longer than <paramref name="limit"/> are cancelled.
     /// </summary>
     /// <returns>What did not finish even then.</returns>

@@ -5,7 +5,6 @@ using NovaLxd.Virt.Engine;
 using NovaLxd.Virt.Host;
 using NovaLxd.Virt.Network;
 using NovaLxd.Virt.Storage;
-using NovaLxd.Virt.Storage.Overlay;
 
 namespace NovaLxd.Virt;
 
@@ -20,13 +19,8 @@ public static class VirtServices
     {
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<IContainerEngine, ContainerEngine>();
-        services.AddSingleton<IStorageBackend>(parts => parts.GetRequiredService<VirtOptions>() switch
-        {
-            { StorageBackend: "overlay" } options => new OverlayBackend(
-                options.StateDirectory, parts.GetRequiredService<TimeProvider>(), parts.GetRequiredService<ILogger<OverlayBackend>>()),
-            var options => throw new HostUnsuitableException(
-                $"Storage backend '{options.StorageBackend}' is not known: set the one in section [lxd] to overlay."),
-        });
+        services.AddSingleton(parts => StorageBackends.Create(
+            parts.GetRequiredService<VirtOptions>(), parts.GetRequiredService<TimeProvider>(), parts.GetRequiredService<ILoggerFactory>()));
         services.AddSingleton<IPortPlug, PortPlugs>();
         services.AddSingleton(MakeDriver);
         services.AddSingleton<IContainerDriver>(parts => parts.GetRequiredService<ContainerDriver>());

@@ -6,10 +6,10 @@ namespace NovaLxd.Virt.Storage;
 /// <summary>The storage backend an option names.</summary>
 internal static class StorageBackends
 {
-    /// <exception cref="ArgumentException">The option names none.</exception>
+    /// <exception cref="HostUnsuitableException">The option names none.</exception>
     public static IStorageBackend Create(VirtOptions options, TimeProvider time, ILoggerFactory loggers) => options.StorageBackend switch
     {
         "overlay" => new OverlayBackend(options.StateDirectory, time, loggers.CreateLogger<OverlayBackend>()),
-        var other => throw new ArgumentException($"[lxd] storage_backend is \"{other}\"; \"overlay\" is what there is."),
+        var other => throw new HostUnsuitableException($"Storage backend '{other}' is not known: set the one in section [lxd] to overlay."),
     };
 }

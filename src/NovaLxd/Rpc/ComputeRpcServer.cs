@@ -36,7 +36,8 @@ internal sealed class ComputeRpcServer(
         }
 
         await _server.StopConsumingAsync(Main, cancellationToken);
-        var left = await _server.StopAsync(options.GracefulShutdownTimeout, cancellationToken);
+        var drained = await _server.DrainAsync(Main, options.GracefulShutdownTimeout, cancellationToken);
+        var left = await _server.StopAsync(drained ? options.GracefulShutdownTimeout : TimeSpan.Zero, cancellationToken);
         foreach (var request in left)
         {
             logger.LogWarning("{Method} ({RequestId}) was not finished; the next start takes it up by its task state.", request.Method, request.RequestId);
