@@ -21,7 +21,7 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
 
-    private readonly ContainerLocks _locks = new();
+    private readonly KeyedLock<Guid> _locks = new();
     private readonly ContainerStore _store;
     private readonly ContainerNames _names;
     private readonly IdRanges _ids;
@@ -84,7 +84,7 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
     public async Task CreateAsync(ContainerSpec spec, CancellationToken cancellationToken)
     {
         ContainerSpecCheck.Check(spec);
-        using var held = await _locks.LockAsync(spec.Id, cancellationToken).ConfigureAwait(false);
+        using var held = await _locks.EnterAsync(spec.Id, cancellationToken).ConfigureAwait(false);
         if (_store.Find(spec.Id) is { } existing)
         {
             if (existing.Created)
@@ -125,7 +125,7 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
 
     public async Task SetPortsAsync(Guid id, IReadOnlyList<PortSpec> ports, CancellationToken cancellationToken)
     {
-        using var held = await _locks.LockAsync(id, cancellationToken).ConfigureAwait(false);
+        using var held = await _locks.EnterAsync(id, cancellationToken).ConfigureAwait(false);
         var record = GetRecord(id);
         var situation = record.Situation;
         if (ContainerPorts.AreSame(ports, situation.Ports) && situation.FormerPorts.Count == 0 && (situation.PluggedInBoot is not null || ports.Count == 0))
@@ -149,7 +149,7 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
     /// (1) nothing to do when it runs (2) leavings of the last run (3) mount (4) plug (5) launch (6) record
     public async Task StartAsync(Guid id, CancellationToken cancellationToken)
     {
-        using var held = await _locks.LockAsync(id, cancellationToken).ConfigureAwait(false);
+        using var held = await _locks.EnterAsync(id, cancellationToken).ConfigureAwait(false);
         var record = GetRecord(id);
         var known = await _engine.FindAsync(id, cancellationToken).ConfigureAwait(false);
         if (IsRunning(known))
@@ -183,7 +183,7 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
 
     public async Task<bool> StopAsync(Guid id, TimeSpan grace, CancellationToken cancellationToken)
     {
-        using var held = await _locks.LockAsync(id, cancellationToken).ConfigureAwait(false);
+        using var held = await _locks.EnterAsync(id, cancellationToken).ConfigureAwait(false);
         var record = GetRecord(id);
         var known = await _engine.FindAsync(id, cancellationToken).ConfigureAwait(false);
         var byItself = true;
@@ -199,7 +199,7 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
 
     public async Task<bool> RebootAsync(Guid id, TimeSpan grace, CancellationToken cancellationToken)
     {
-        using var held = await _locks.LockAsync(id, cancellationToken).ConfigureAwait(false);
+        using var held = await _locks.EnterAsync(id, cancellationToken).ConfigureAwait(false);
         var running = await GetRunningAsync(id, "rebooted", cancellationToken).ConfigureAwait(false);
         return running.State == ContainerState.Frozen
             ? throw new ContainerStateException($"{running.Name} is frozen and cannot be rebooted: unfreeze it first.")
@@ -208,7 +208,7 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
 
     public async Task FreezeAsync(Guid id, CancellationToken cancellationToken)
     {
-        using var held = await _locks.LockAsync(id, cancellationToken).ConfigureAwait(false);
+        using var held = await _locks.EnterAsync(id, cancellationToken).ConfigureAwait(false);
         if ((await GetRunningAsync(id, "frozen", cancellationToken).ConfigureAwait(false)).State == ContainerState.Running)
         {
             await _engine.FreezeAsync(id, cancellationToken).ConfigureAwait(false);
@@ -217,7 +217,7 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
 
     public async Task UnfreezeAsync(Guid id, CancellationToken cancellationToken)
     {
-        using var held = await _locks.LockAsync(id, cancellationToken).ConfigureAwait(false);
+        using var held = await _locks.EnterAsync(id, cancellationToken).ConfigureAwait(false);
         if ((await GetRunningAsync(id, "unfrozen", cancellationToken).ConfigureAwait(false)).State == ContainerState.Frozen)
         {
             await _engine.UnfreezeAsync(id, cancellationToken).ConfigureAwait(false);
@@ -227,7 +227,7 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
     /// (1) processes (2) mount and ports (3) root file system (4) record and ids, last: as long as anything is left, the record leads to it
     public async Task DeleteAsync(Guid id, CancellationToken cancellationToken)
     {
-        using var held = await _locks.LockAsync(id, cancellationToken).ConfigureAwait(false);
+        using var held = await _locks.EnterAsync(id, cancellationToken).ConfigureAwait(false);
         var record = _store.Find(id);
         var known = await _engine.FindAsync(id, cancellationToken).ConfigureAwait(false);
         if (IsRunning(known))
@@ -319,7 +319,7 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
     /// <summary>A guest that ended by itself is put away as if it had been stopped.</summary>
     private async Task ReleaseEndedAsync(Guid id, CancellationToken cancellationToken)
     {
-        using var held = await _locks.LockAsync(id, cancellationToken).ConfigureAwait(false);
+        using var held = await _locks.EnterAsync(id, cancellationToken).ConfigureAwait(false);
         if (_store.Find(id) is { } record
             && await _engine.FindAsync(id, cancellationToken).ConfigureAwait(false) is { } known && !IsRunning(known))
         {

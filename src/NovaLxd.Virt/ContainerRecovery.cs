@@ -8,7 +8,7 @@ namespace NovaLxd.Virt;
 /// not keep the others waiting: its next start, stop or deletion tries again.
 /// </summary>
 internal sealed class ContainerRecovery(
-    IContainerEngine engine, IStorageBackend storage, ContainerStore store, ContainerLocks locks, ContainerRelease release, IdRanges ids, ILogger logger)
+    IContainerEngine engine, IStorageBackend storage, ContainerStore store, KeyedLock<Guid> locks, ContainerRelease release, IdRanges ids, ILogger logger)
 {
     private const string EndedUnseen = "ended while nobody watched";
     private const string EndedWithHost = "ended with the host, which was started anew";
@@ -21,7 +21,7 @@ internal sealed class ContainerRecovery(
         {
             try
             {
-                using var held = await locks.LockAsync(record.Id, cancellationToken).ConfigureAwait(false);
+                using var held = await locks.EnterAsync(record.Id, cancellationToken).ConfigureAwait(false);
                 if (store.Find(record.Id) is { } current && await RecoverAsync(current, bootId, cancellationToken).ConfigureAwait(false) is { } gone)
                 {
                     ended.Add(gone);

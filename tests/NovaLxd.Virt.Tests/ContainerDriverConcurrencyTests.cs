@@ -80,17 +80,17 @@ public sealed class ContainerDriverConcurrencyTests : IAsyncLifetime
     }
 }
 
-public sealed class ContainerLocksTests
+public sealed class KeyedLockTests
 {
     [Fact]
     public async Task NothingIsKeptOfContainersNobodyWorksOn()
     {
-        var locks = new ContainerLocks();
+        var locks = new KeyedLock<Guid>();
         var id = Guid.NewGuid();
-        var first = await locks.LockAsync(id, CancellationToken.None);
+        var first = await locks.EnterAsync(id, CancellationToken.None);
         using var cancellation = new CancellationTokenSource();
-        var second = locks.LockAsync(id, cancellation.Token);
-        var third = locks.LockAsync(id, CancellationToken.None);
+        var second = locks.EnterAsync(id, cancellation.Token);
+        var third = locks.EnterAsync(id, CancellationToken.None);
         Assert.Equal(1, locks.Count);
         await cancellation.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => second);

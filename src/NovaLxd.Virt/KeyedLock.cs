@@ -1,10 +1,22 @@
-namespace NovaLxd.Virt.Storage;
+namespace NovaLxd.Virt;
 
-/// <summary>A lock for each key, kept only while somebody holds or awaits it.</summary>
-internal sealed class KeyedLock<TKey>
+/// <summary>A lock for each key, there only while somebody holds or awaits it; in the order of asking. Calls for different keys do not meet.</summary>
+public sealed class KeyedLock<TKey>
     where TKey : notnull
 {
     private readonly Dictionary<TKey, Entry> _entries = [];
+
+    /// <summary>Keys held or waited for.</summary>
+    public int Count
+    {
+        get
+        {
+            lock (_entries)
+            {
+                return _entries.Count;
+            }
+        }
+    }
 
     /// <summary>Waits for the key; disposing the answer frees it for the next.</summary>
     public async Task<IDisposable> EnterAsync(TKey key, CancellationToken cancellationToken)
