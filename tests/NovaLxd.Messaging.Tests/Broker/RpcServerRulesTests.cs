@@ -257,6 +257,40 @@ public sealed class RpcServerRulesTests(SharedBroker shared)
     }
 
     [Fact]
+    public async Task WhatAnOperationWaitsForStillComesOnTheOtherTopicWhileItsOwnIsDrained()
+    {
+        await using var bus = new TestBus(shared.RabbitMq);
+        var alt = $"{bus.Topic}-alt";
+        var started = new TaskCompletionSource();
+        var awaited = new TaskCompletionSource();
+        var server = await bus.ServeAsync(
+            TestBus.Table(
+                ("operation", async (_, token) =>
+                {
+                    started.TrySetResult();
+                    await awaited.Task.WaitAsync(token);
+                    return "finished";
+                }),
+                ("event", (_, _) =>
+                {
+                    awaited.TrySetResult();
+                    return Task.FromResult<JToken?>(null);
+                })),
+            topics: [bus.Topic, alt]);
+        var call = bus.Client.CallAsync(bus.Target, TestBus.Context, "operation", []);
+        await started.Task.WaitAsync(TestBus.Long);
+
+        await server.StopConsumingAsync(bus.Topic, default);
+        Assert.False(await server.DrainAsync(bus.Topic, TimeSpan.Zero, default));
+        var drained = server.DrainAsync(bus.Topic, TestBus.Long, default);
+        await bus.Client.CastAsync(bus.Target with { Topic = alt }, TestBus.Context, "event", []);
+
+        Assert.True(await drained);
+        Assert.Equal("finished", (string?)await call);
+        Assert.Empty(await server.StopAsync(TestBus.Long, default));
+    }
+
+    [Fact]
     public async Task HandlerThatTakesTooLongAtShutdownIsCancelledAndItsCallerTold()
     {
         await using var bus = new TestBus(shared.RabbitMq);
