@@ -29,7 +29,7 @@ internal sealed class SupervisorClient(VirtOptions options, TimeProvider time, I
     /// <exception cref="SupervisorException">None runs and none could be started.</exception>
     public async Task ConnectAsync(CancellationToken cancellationToken) => await GetConnectionAsync(cancellationToken).ConfigureAwait(false);
 
-    /// <summary>Asks; when the supervisor goes away meanwhile and <paramref name="repeatable"/> says so, asks its successor.</summary>
+    /// <summary>Asks; when the supervisor goes away before it was asked, or meanwhile and <paramref name="repeatable"/> says so, asks its successor.</summary>
     public async Task<SupervisorMessage> AskAsync(
         SupervisorRequest request,
         bool repeatable,
@@ -45,7 +45,7 @@ internal sealed class SupervisorClient(VirtOptions options, TimeProvider time, I
             {
                 return await connection.AskAsync(request, descriptors ?? [], item, onSent, cancellationToken).ConfigureAwait(false);
             }
-            catch (ConnectionLostException) when (repeatable && attempt < 3)
+            catch (ConnectionLostException e) when ((repeatable || !e.WasSent) && attempt < 3)
             {
                 logger.LogWarning("The supervisor went away during {Call}; its successor is asked", request.Call);
             }
@@ -73,7 +73,7 @@ internal sealed class SupervisorClient(VirtOptions options, TimeProvider time, I
 
     private async Task<SupervisorConnection> GetConnectionAsync(CancellationToken cancellationToken)
     {
-        if (_connection is { Completion.IsCompleted: false } current)
+        if (_connection is { IsOpen: true } current)
         {
             return current;
         }
@@ -81,7 +81,7 @@ internal sealed class SupervisorClient(VirtOptions options, TimeProvider time, I
         await _connecting.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            if (_connection is { Completion.IsCompleted: false } other)
+            if (_connection is { IsOpen: true } other)
             {
                 return other;
             }

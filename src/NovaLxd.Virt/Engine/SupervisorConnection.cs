@@ -25,6 +25,9 @@ internal sealed class SupervisorConnection : IDisposable
     /// <summary>Ends, without a failure, when the connection is lost or closed.</summary>
     public Task Completion { get; }
 
+    /// <summary>Whether it is worth asking; the answer may be out of date.</summary>
+    public bool IsOpen => Volatile.Read(ref _disposed) == 0 && !Completion.IsCompleted;
+
     /// <exception cref="SocketException">Nobody listens there.</exception>
     public static async Task<SupervisorConnection> ConnectAsync(
         string path, Action<SupervisorMessage, FileDescriptor?> unasked, CancellationToken cancellationToken)
@@ -48,7 +51,7 @@ internal sealed class SupervisorConnection : IDisposable
     /// <param name="item">Called for each message of the answer before the last.</param>
     /// <param name="onSent">Told the request's number once it is on its way.</param>
     /// <returns>The last message of the answer.</returns>
-    /// <exception cref="ConnectionLostException">Whether the request was carried out is not known.</exception>
+    /// <exception cref="ConnectionLostException">A request that was sent may have been carried out.</exception>
     public async Task<SupervisorMessage> AskAsync(
         SupervisorRequest request, IReadOnlyList<FileDescriptor> descriptors, Action<SupervisorMessage>? item, Action<long>? onSent, CancellationToken cancellationToken)
     {
@@ -61,7 +64,7 @@ internal sealed class SupervisorConnection : IDisposable
             onSent?.Invoke(sequence);
             if (Completion.IsCompleted)
             {
-                throw new ConnectionLostException();
+                throw new ConnectionLostException(wasSent: true);
             }
 
             var answer = await call.Answer.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -100,7 +103,9 @@ internal sealed class SupervisorConnection : IDisposable
         }
         catch (Exception e) when (e is KernelException { Errno: Errno.EPIPE or Errno.ECONNRESET } or ObjectDisposedException)
         {
-            throw new ConnectionLostException();
+            // Closed here and now: the reader may hear of it later, and nobody is to be given this connection meanwhile.
+            Dispose();
+            throw new ConnectionLostException(wasSent: false);
         }
         finally
         {
@@ -134,7 +139,7 @@ internal sealed class SupervisorConnection : IDisposable
         Dispose();
         foreach (var call in _pending.Values)
         {
-            call.Answer.TrySetException(new ConnectionLostException());
+            call.Answer.TrySetException(new ConnectionLostException(wasSent: true));
         }
     }
 
@@ -171,4 +176,8 @@ internal sealed class SupervisorConnection : IDisposable
 }
 
 /// <summary>The supervisor went away while it was asked.</summary>
-internal sealed class ConnectionLostException() : Exception("The connection to the supervisor was lost.");
+internal sealed class ConnectionLostException(bool wasSent) : Exception("The connection to the supervisor was lost.")
+{
+    /// <summary>False: the request never left, so nothing can have come of it.</summary>
+    public bool WasSent { get; } = wasSent;
+}

@@ -270,12 +270,14 @@ public sealed class RpcServerRulesTests(SharedBroker shared)
                     started.TrySetResult();
                     await awaited.Task.WaitAsync(token);
                     return "finished";
-                }),
+                }
+        ),
                 ("event", (_, _) =>
                 {
                     awaited.TrySetResult();
                     return Task.FromResult<JToken?>(null);
-                })),
+                }
+        )),
             topics: [bus.Topic, alt]);
         var call = bus.Client.CallAsync(bus.Target, TestBus.Context, "operation", []);
         await started.Task.WaitAsync(TestBus.Long);
