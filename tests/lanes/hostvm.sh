@@ -5,20 +5,20 @@
 lane_hostvm() {
     [ "$(id -u)" = 0 ] || { say "  needs root"; return 1; }
     built || return 1
-    if ! tests/hostvm/build.sh 2>&1 | sed 's/^/  | /'; then say "  the machine could not be made"; return 1; fi
+    if ! tests/hostvm/build 2>&1 | sed 's/^/  | /'; then say "  the machine could not be made"; return 1; fi
     rm -rf artifacts/hostvm; mkdir -p artifacts/hostvm
     check "publish" hostvm_publish
     local out; out=$(cd "$RESULTS/hostvm" && pwd)
-    trap 'tests/hostvm/run.sh --stop' RETURN
-    if ! tests/hostvm/run.sh --keep -- true > "$out/boot.log" 2>&1; then
-        tail -n 10 "$out/boot.log"; trap - RETURN; tests/hostvm/run.sh --stop; return 1
+    trap 'tests/hostvm/run --stop' RETURN
+    if ! tests/hostvm/run --keep -- true > "$out/boot.log" 2>&1; then
+        tail -n 10 "$out/boot.log"; trap - RETURN; tests/hostvm/run --stop; return 1
     fi
     # shellcheck disable=SC2016    # for the shell in there
-    check "cgroup v2 and AppArmor are there" tests/hostvm/run.sh -- sh -c '[ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ] && aa-enabled'
-    check "units of service and supervisor" tests/hostvm/run.sh --timeout 300 -- tests/hostvm/units_test.sh artifacts/hostvm
+    check "cgroup v2 and AppArmor are there" tests/hostvm/run -- sh -c '[ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ] && aa-enabled'
+    check "units of service and supervisor" tests/hostvm/run --timeout 300 -- tests/hostvm/units_test.sh artifacts/hostvm
     hostvm_root_tests
     trap - RETURN
-    tests/hostvm/run.sh --stop
+    tests/hostvm/run --stop
 }
 
 hostvm_publish() {
@@ -32,7 +32,7 @@ hostvm_root_tests() {
         project=${project##*/} project=${project%.csproj}
         grep -rqs '"Lane", "root"' --include='*.cs' "tests/$project" || continue
         rc=0
-        tests/hostvm/run.sh --timeout "${HOSTVM_TEST_TIMEOUT:-1500}" -- dotnet test "tests/$project/bin/Release/net10.0/$project.dll" \
+        tests/hostvm/run --timeout "${HOSTVM_TEST_TIMEOUT:-1500}" -- dotnet test "tests/$project/bin/Release/net10.0/$project.dll" \
             --filter Lane=root --logger "trx;LogFileName=$project.trx" --results-directory "TestResults/hostvm" > "$out/$project.log" 2>&1 || rc=$?
         report_trx "$project" "$out" $rc
     done
