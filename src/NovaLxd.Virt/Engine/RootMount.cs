@@ -11,6 +11,9 @@ namespace NovaLxd.Virt.Engine;
 /// </summary>
 internal static class RootMount
 {
+    /// <summary>What this kernel wants of layers, once it has been seen: asking it anew would put a line into its log at every launch.</summary>
+    private static volatile bool _layersMustBeAttached;
+
     public static FileDescriptor Create(SyscallStub stub, RootfsMount root, IdMap? map, bool readOnly)
     {
         using var userNamespace = map is null ? null : IdMapNamespace.Open(stub, map);
@@ -27,13 +30,7 @@ internal static class RootMount
                 }
             }
 
-            using var overlay = fsopen("overlay", FSOPEN_CLOEXEC);
-            fsconfig(overlay, FSCONFIG_SET_STRING, "source", "overlay");
-            SetLayers(overlay, lowers);
-            fsconfig(overlay, FSCONFIG_SET_STRING, "upperdir", root.UpperDirectory);
-            fsconfig(overlay, FSCONFIG_SET_STRING, "workdir", root.WorkDirectory);
-            CreateFileSystem(overlay, root);
-            return fsmount(overlay, FSMOUNT_CLOEXEC, readOnly ? MOUNT_ATTR_RDONLY : 0, $"overlay over {root.UpperDirectory}");
+            return Mount(stub, root, lowers, readOnly);
         }
         finally
         {
@@ -41,27 +38,90 @@ internal static class RootMount
         }
     }
 
-    /// <summary>
-    /// A detached mount has no path but that of its descriptor. "lowerdir" with all at once is understood by every kernel; since colons separate, the paths
-    /// behind the descriptors may hold any character.
-    /// </summary>
-    private static void SetLayers(FileDescriptor overlay, List<FileDescriptor> lowers) =>
-        fsconfig(overlay, FSCONFIG_SET_STRING, "lowerdir", string.Join(':', lowers.Select(lower => $"/proc/self/fd/{lower.Number}")));
-
-    /// <summary>The kernel tells why it refuses an overlay in the context's log, which read(2) gives (fsopen(2)).</summary>
-    private static void CreateFileSystem(FileDescriptor overlay, RootfsMount root)
+    /// <exception cref="LaunchFailedException">The kernel refuses it, with its reason.</exception>
+    private static FileDescriptor Mount(SyscallStub stub, RootfsMount root, List<FileDescriptor> lowers, bool readOnly)
     {
+        if (!_layersMustBeAttached)
+        {
+            try
+            {
+                return Mount(root, readOnly, overlay => Configure(overlay, root, lowers));
+            }
+            catch (LaunchFailedException e) when (e.InnerException is KernelException { Errno: Errno.EINVAL })
+            {
+                // Among other reasons, that of a kernel before 6.15: it makes layers only of mounts that are attached in the caller's mount namespace.
+            }
+        }
+
+        var mount = Mount(root, readOnly, overlay => ConfigureInNamespace(stub, overlay, root, lowers));
+        _layersMustBeAttached = true;
+        return mount;
+    }
+
+    private static FileDescriptor Mount(RootfsMount root, bool readOnly, Action<FileDescriptor> configure)
+    {
+        using var overlay = fsopen("overlay", FSOPEN_CLOEXEC);
         try
         {
-            fsconfig(overlay, FSCONFIG_CMD_CREATE, null, null);
+            configure(overlay);
         }
         catch (KernelException e)
         {
             throw new LaunchFailedException(
                 $"The root file system could not be mounted (lower {string.Join(':', root.LowerDirectories)}, upper {root.UpperDirectory}): {e.Message}{ReadLog(overlay)}", e);
         }
+
+        return fsmount(overlay, FSMOUNT_CLOEXEC, readOnly ? MOUNT_ATTR_RDONLY : 0, $"overlay over {root.UpperDirectory}");
     }
 
+    private static void Configure(FileDescriptor overlay, RootfsMount root, List<FileDescriptor> lowers)
+    {
+        foreach (var (key, value) in Parameters(root, lowers))
+        {
+            fsconfig(overlay, FSCONFIG_SET_STRING, key, value);
+        }
+
+        fsconfig(overlay, FSCONFIG_CMD_CREATE, null, null);
+    }
+
+    /// <summary>
+    /// The same by a child in a mount namespace of its own, where each layer is attached over its own folder. The overlay has copies of its own when the child, and
+    /// the namespace with it, is gone; the host sees none of it.
+    /// </summary>
+    private static void ConfigureInNamespace(SyscallStub stub, FileDescriptor overlay, RootfsMount root, List<FileDescriptor> lowers)
+    {
+        IReadOnlyList<SyscallStep> steps =
+        [
+            new(Syscall.mount, Argument.Null, "/", Argument.Null, Argument.Flags((MS_REC, "MS_REC"), (MS_PRIVATE, "MS_PRIVATE")), Argument.Null),
+            .. lowers.Zip(root.LowerDirectories, (lower, directory) => new SyscallStep(
+                Syscall.move_mount, lower.Number, "", Fcntl.AT_FDCWD, directory, Argument.Flags((MOVE_MOUNT_F_EMPTY_PATH, "MOVE_MOUNT_F_EMPTY_PATH")))),
+            .. Parameters(root, lowers).Select(parameter => new SyscallStep(
+                Syscall.fsconfig, overlay.Number, Argument.Flags((FSCONFIG_SET_STRING, "FSCONFIG_SET_STRING")), parameter.Key, parameter.Value, 0)),
+            new(Syscall.fsconfig, overlay.Number, Argument.Flags((FSCONFIG_CMD_CREATE, "FSCONFIG_CMD_CREATE")), Argument.Null, Argument.Null, 0),
+            new(Syscall.exit_group, 0),
+        ];
+        using var child = ChildProcess.Start(stub, steps, [overlay.Number, .. lowers.Select(lower => lower.Number)], Sched.CLONE_NEWNS);
+        using var pidfd = child.Pidfd;
+        SysWait.WaitForExit(pidfd, block: true);
+        if (child.TryFinish(out var failure) && failure is not null)
+        {
+            throw failure;
+        }
+    }
+
+    /// <summary>
+    /// A detached mount has no path but that of its descriptor. "lowerdir" with all at once is understood by every kernel; since colons separate, the paths
+    /// behind the descriptors may hold any character.
+    /// </summary>
+    private static IEnumerable<(string Key, string Value)> Parameters(RootfsMount root, List<FileDescriptor> lowers) =>
+    [
+        ("source", "overlay"),
+        ("lowerdir", string.Join(':', lowers.Select(lower => $"/proc/self/fd/{lower.Number}"))),
+        ("upperdir", root.UpperDirectory),
+        ("workdir", root.WorkDirectory),
+    ];
+
+    /// <summary>The kernel tells why it refuses an overlay in the context's log, which read(2) gives (fsopen(2)).</summary>
     private static string ReadLog(FileDescriptor context)
     {
         var text = new System.Text.StringBuilder();
