@@ -181,7 +181,8 @@ public sealed class CgroupRootTests : IAsyncLifetime
     {
         var tree = Tree("host");
         var cgroup = tree.Create(_parent, "c1", new ResourceLimits(), new IdMap(1_000_000, 65_536));
-        var script = string.Join('\n', cgroup.GuestMounts.Select(mount => mount.Type == "symlink"
+        // A guest's /sys is its own; here the host's hierarchy would be in the way (mount(2), EBUSY).
+        var script = "mount -t tmpfs none /sys/fs/cgroup || exit 1\n" + string.Join('\n', cgroup.GuestMounts.Select(mount => mount.Type == "symlink"
             ? $"ln -s {mount.Source} {mount.Target} || exit 1"
             : $"[ {mount.Target} = /sys/fs/cgroup ] || mkdir -p {mount.Target} || exit 1\n"
                 + $"mount -t {mount.Type} -o nosuid,nodev,noexec{(mount.ReadOnly && mount.Type != "tmpfs" ? ",ro" : "")}{(mount.Data.Length > 0 ? "," + mount.Data : "")} "
