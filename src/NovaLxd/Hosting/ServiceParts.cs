@@ -113,6 +113,7 @@ internal static class ServiceParts
     {
         services.AddSingleton<StartupState>();
         services.AddSingleton<OptionsCheck>();
+        services.AddSingleton<ComputeVersionCheck>();
         services.AddSingleton<ServiceRecord>();
         services.AddSingleton<NodeRegistration>();
         services.AddSingleton<InitHost>();

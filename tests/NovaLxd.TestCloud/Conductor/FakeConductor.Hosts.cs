@@ -74,7 +74,7 @@ public sealed partial class FakeConductor
             case "Service.get_minimum_version":
                 return (string?)args[0] == "nova-conductor"
                     ? Release.ServiceVersion
-                    : Services.Where(s => (string?)s["binary"] == (string?)args[0]).Select(s => (int)s["version"]!).DefaultIfEmpty(0).Min();
+                    : Services.Where(s => (string?)s["binary"] == (string?)args[0] && (bool?)s["forced_down"] != true).Select(s => (int)s["version"]!).DefaultIfEmpty(0).Min();
             case "Service.get_by_host_and_binary":
                 return FindService(s => (string?)s["host"] == (string?)args[0] && (string?)s["binary"] == (string?)args[1]);
             case "Service.get_by_compute_host":
