@@ -17,7 +17,8 @@ internal sealed class ControlPlane
     /// <summary>The version we report: the control plane's own. More than it knows breaks its callers, less than it accepts keeps it from starting.</summary>
     public int ServiceVersion => _serviceVersion;
 
-    /// <summary>Whether rows of instances, nodes and migrations name each other by id (2023.2 and later).</summary>
+    /// <summary>Whether rows of instances, nodes, services and migrations name each other by id: 2023.2 and later, told by 2024.1's number because 2023.2 has
+    /// that of 2023.1.</summary>
     public bool HasComputeIds => _serviceVersion >= 67;
 
     /// <summary>The lowest service version that the control plane supports of any compute service (its OLDEST_SUPPORTED_SERVICE_VERSION).</summary>
