@@ -100,6 +100,13 @@ public sealed partial class FakeConductor
         }
     }
 
+    /// <summary>Hosts of the members that the sent object names, less those excluded.</summary>
+    private JArray GroupHosts(JObject group, JObject kwargs)
+    {
+        var members = group["members"]!.Select(m => (string)m!).Except((kwargs["exclude"] as JArray ?? []).Select(m => (string)m!)).ToHashSet();
+        return new JArray(Living(i => members.Contains((string)i["uuid"]!)).Select(i => (string?)i["host"]).OfType<string>().Distinct());
+    }
+
     private JObject MigrationQuery(string name, JArray args)
     {
         string[] over = ["confirmed", "reverted", "error", "failed", "completed", "cancelled", "done"];

@@ -74,6 +74,11 @@ public sealed partial class FakeConductor(FakeRelease release, TimeProvider time
         var kwargs = (JObject)args["kwargs"]!;
         var data = Primitives.Data(sent);
         var changes = Primitives.Changes(sent);
+        if (name == "InstanceGroup.get_hosts")
+        {
+            return [new JObject { ["obj_what_changed"] = new JArray() }, GroupHosts(data, kwargs)];
+        }
+
         JObject updates = name switch
         {
             "Instance.save" => SaveInstance(data, changes, kwargs),
