@@ -9,6 +9,7 @@ using NovaLxd.Network;
 using NovaLxd.Notifications;
 using NovaLxd.OpenStack;
 using NovaLxd.OpenStack.ProviderConfig;
+using NovaLxd.Operations;
 using NovaLxd.Operations.Build;
 using NovaLxd.Periodic;
 using NovaLxd.Resources;
@@ -56,6 +57,7 @@ internal static class ServiceParts
             services.AddSingleton(operation);
         }
 
+        services.AddSingleton<Leftovers>();
         services.AddSingleton<IncomingObjects>();
         services.AddSingleton<OperationRunner>();
         services.AddSingleton<ComputeRpcServer>();
