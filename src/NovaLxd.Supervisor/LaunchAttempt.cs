@@ -176,7 +176,7 @@ internal sealed class LaunchAttempt : IDisposable
         CgroupMounts = cgroup.GuestMounts,
         OpenFilesLimit = context.Host.OpenFilesLimit,
         DroppedCapabilities = Capabilities.Bounding(spec.Security),
-        Seccomp = SeccompProfile.Compile(spec.Security),
+        Seccomp = spec.SeccompFilter ?? SeccompProfile.Compile(spec.Security),
         AppArmorProfile = context.Host.LoadedAppArmorProfile,
     };
 
