@@ -32,6 +32,7 @@ internal static class ServiceParts
         AddDomain(services);
         AddPeriodic(services);
         services.AddHostedService<ComputeHost>();
+        services.AddHostedService<IdleMemory>();
         services.AddSingleton<ServiceMetrics>();
     }
 
