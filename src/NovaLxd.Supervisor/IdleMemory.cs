@@ -1,3 +1,5 @@
+using NovaLxd.Virt.Kernel;
+
 namespace NovaLxd.Supervisor;
 
 /// <summary>
@@ -6,8 +8,8 @@ namespace NovaLxd.Supervisor;
 /// </summary>
 internal sealed class IdleMemory
 {
-    /// <summary>Bytes allocated since the last time that make a collection (a few milliseconds) worth while.</summary>
-    private const long Worth = 1 << 20;
+    /// <summary>Bytes allocated since the last time that make a collection (a few milliseconds) worth while: less than one launch needs.</summary>
+    private const long Worth = 256 << 10;
 
     private long _allocated;
 
@@ -15,7 +17,10 @@ internal sealed class IdleMemory
     {
         if (GC.GetTotalAllocatedBytes() - _allocated >= Worth)
         {
+            // As a native program it is one file, and what it links to.
+            ProgramPages.Release(path => path == Environment.ProcessPath || Path.GetFileName(path).Contains(".so", StringComparison.Ordinal));
             GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+            ProgramPages.TrimHeap();
             _allocated = GC.GetTotalAllocatedBytes();
         }
     }

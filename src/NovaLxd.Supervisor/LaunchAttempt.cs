@@ -53,6 +53,11 @@ internal sealed class LaunchAttempt : IDisposable
         {
             using var root = RootMount.Create(context.Stub, spec.Root, spec.IdMap, spec.Security.ReadOnlyRoot);
             cgroup = context.Cgroups.Create(spec.CgroupParent, spec.Name, spec.Limits, spec.IdMap);
+            foreach (var sentence in cgroup.Unenforced)
+            {
+                context.Log.Warning($"{spec.Name}: {sentence}");
+            }
+
             attempt = Clone(context, spec, root, cgroup, oldNetwork);
             attempt.Prepare();
             cloned(attempt);
@@ -176,7 +181,7 @@ internal sealed class LaunchAttempt : IDisposable
         CgroupMounts = cgroup.GuestMounts,
         OpenFilesLimit = context.Host.OpenFilesLimit,
         DroppedCapabilities = Capabilities.Bounding(spec.Security),
-        Seccomp = SeccompProfile.Compile(spec.Security),
+        Seccomp = spec.SeccompFilter ?? SeccompProfile.Compile(spec.Security),
         AppArmorProfile = context.Host.LoadedAppArmorProfile,
     };
 

@@ -29,6 +29,7 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
     private readonly ContainerRelease _release;
     private readonly ContainerRecovery _recovery;
     private readonly ContainerEvents _events;
+    private readonly SeccompFilters _seccomp;
 
     /// <param name="readPort">Counters of a port as its guest sees them; null when it is not plugged.</param>
     /// <param name="readConsoleLog">The newest bytes of a console log file, for containers the engine has forgotten.</param>
@@ -43,6 +44,7 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
         _ports = new ContainerPorts(plug, _store, () => host.BootId, logger);
         _release = new ContainerRelease(engine, storage, _ports, _store);
         _recovery = new ContainerRecovery(engine, storage, _store, _locks, _release, ids, logger);
+        _seccomp = new SeccompFilters(options.SeccompProfilePath);
         _events = new ContainerEvents(engine, ReleaseEndedAsync, RecoverAsync, time, logger);
     }
 
@@ -51,6 +53,7 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
     public async Task InitializeAsync(CancellationToken cancellationToken)
     {
         _host.Check();
+        _seccomp.Load();
         await _store.LoadAsync(cancellationToken).ConfigureAwait(false);
         foreach (var record in _store.Records)
         {
@@ -168,7 +171,7 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
         var nics = await _ports.PlugAllAsync(record, undo, cancellationToken).ConfigureAwait(false);
 
         var lxcfs = _host.HasLxcfs ? _options.LxcfsPath : null;
-        await _engine.LaunchAsync(LaunchSpecs.From(record, root, nics, _store.Folder(id), lxcfs, _options), cancellationToken).ConfigureAwait(false);
+        await _engine.LaunchAsync(LaunchSpecs.From(record, root, nics, _store.Folder(id), lxcfs, _seccomp.Find(record.Spec.Security), _options), cancellationToken).ConfigureAwait(false);
         undo.Add("the launch", async token =>
         {
             await _engine.StopAsync(id, TimeSpan.Zero, token).ConfigureAwait(false);

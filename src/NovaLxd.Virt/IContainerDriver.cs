@@ -53,7 +53,10 @@ public interface IContainerDriver
     /// </summary>
     Task<bool> StopAsync(Guid id, TimeSpan grace, CancellationToken cancellationToken);
 
-    /// <summary>Asks init to reboot and returns when the new init runs; false when the guest had not done so within <paramref name="grace"/> (it then still runs).</summary>
+    /// <summary>
+    /// Asks init to reboot; a guest that has not gone within <paramref name="grace"/> (zero: at once) is killed and launched again all the same. Returns
+    /// when the new init runs, with the ports and limits the container had. False: it was killed.
+    /// </summary>
     Task<bool> RebootAsync(Guid id, TimeSpan grace, CancellationToken cancellationToken);
 
     Task FreezeAsync(Guid id, CancellationToken cancellationToken);

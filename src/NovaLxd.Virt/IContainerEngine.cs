@@ -22,6 +22,7 @@ internal interface IContainerEngine
     /// <summary>Init's own shutdown signal, then after <paramref name="grace"/> a kill of everything in its cgroup. True: stopped by itself.</summary>
     Task<bool> StopAsync(Guid id, TimeSpan grace, CancellationToken cancellationToken);
 
+    /// <summary>Init's own reboot signal, then after <paramref name="grace"/> a kill; either way the guest is launched again. True: it went by itself.</summary>
     Task<bool> RebootAsync(Guid id, TimeSpan grace, CancellationToken cancellationToken);
 
     Task FreezeAsync(Guid id, CancellationToken cancellationToken);

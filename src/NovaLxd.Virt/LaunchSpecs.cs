@@ -10,7 +10,8 @@ internal static class LaunchSpecs
     public const string ConsoleLogFile = "console.log";
 
     public static LaunchSpec From(
-        ContainerRecord record, RootfsMount root, IReadOnlyList<ContainerNic> nics, string folder, string? lxcfsPath, VirtOptions options) => new()
+        ContainerRecord record, RootfsMount root, IReadOnlyList<ContainerNic> nics, string folder, string? lxcfsPath, byte[]? seccompFilter,
+        VirtOptions options) => new()
         {
             Id = record.Id,
             Name = record.Spec.Name,
@@ -21,6 +22,7 @@ internal static class LaunchSpecs
             Environment = record.Spec.Environment,
             Limits = record.Spec.Limits,
             Security = record.Spec.Security,
+            SeccompFilter = seccompFilter,
             Nics = nics,
             ConsoleLogPath = Path.Combine(folder, ConsoleLogFile),
             ConsoleLogBytes = options.ConsoleLogBytes,

@@ -32,6 +32,9 @@ public sealed record VirtOptions
     /// <summary>Where lxcfs is mounted; its files appear in the containers while it runs.</summary>
     public string LxcfsPath { get; init; } = "/var/lib/lxcfs";
 
+    /// <summary>The operator's own system call rules, in the form of etc/novalxd/seccomp.json; null or empty: those.</summary>
+    public string? SeccompProfilePath { get; init; }
+
     /// <summary>Most bytes one image may take when unpacked.</summary>
     public long ImageMaxBytes { get; init; } = 64L << 30;
 

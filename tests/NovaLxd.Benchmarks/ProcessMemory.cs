@@ -3,13 +3,14 @@ using System.Text.RegularExpressions;
 
 namespace NovaLxd.Benchmarks;
 
-/// <summary>What a process holds resident (proc_pid_smaps(5)), in bytes; <paramref name="Pss"/> counts shared pages by their share.</summary>
-internal readonly partial record struct ProcessMemory(long Rss, long Pss)
+/// <summary>What a process holds resident (proc_pid_smaps(5)), in bytes; <paramref name="Pss"/> counts shared pages by their share, <paramref name="Anonymous"/>
+/// those with no file behind them.</summary>
+internal readonly partial record struct ProcessMemory(long Rss, long Pss, long Anonymous)
 {
     public static ProcessMemory Of(int pid)
     {
         var text = File.ReadAllText($"/proc/{pid.ToString(CultureInfo.InvariantCulture)}/smaps_rollup");
-        return new ProcessMemory(Value("Rss"), Value("Pss"));
+        return new ProcessMemory(Value("Rss"), Value("Pss"), Value("Anonymous"));
 
         long Value(string name) => long.Parse(
             Regex.Match(text, $@"^{name}:\s+(\d+) kB", RegexOptions.Multiline).Groups[1].Value, CultureInfo.InvariantCulture) * 1024;
@@ -35,7 +36,7 @@ internal readonly partial record struct ProcessMemory(long Rss, long Pss)
         return TimeSpan.FromMilliseconds(10 * (long.Parse(fields[11], CultureInfo.InvariantCulture) + long.Parse(fields[12], CultureInfo.InvariantCulture)));
     }
 
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"RSS {Rss / 1048576.0:F2} MiB, PSS {Pss / 1048576.0:F2} MiB");
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"RSS {Rss / 1048576.0:F2} MiB, PSS {Pss / 1048576.0:F2} MiB, anonymous {Anonymous / 1048576.0:F2} MiB");
 
     private static string ReadCommand(string folder)
     {

@@ -1,12 +1,16 @@
 using NovaLxd.Benchmarks;
 
-// The figures of this project, measured on the machine it runs on: dotnet run -c Release --project tests/NovaLxd.Benchmarks [names...] [--rounds N] [--supervisor PATH]
-var benchmarks = new Dictionary<string, Func<BenchmarkHost, int, CancellationToken, Task>>
+// The figures of this project, measured on the machine it runs on:
+// dotnet run -c Release --project tests/NovaLxd.Benchmarks [names...] [--rounds N] [--supervisor PATH] [--service PATH]
+var benchmarks = new Dictionary<string, Func<BenchmarkOptions, CancellationToken, Task<bool>>>
 {
-    ["launch"] = LaunchBenchmark.RunAsync,
-    ["storage"] = StorageBenchmark.RunAsync,
-    ["hundred"] = HundredBenchmark.RunAsync,
-    ["service"] = (_, _, token) => ServiceBenchmark.RunAsync(token),
+    ["launch"] = OnDriver(LaunchBenchmark.RunAsync),
+    ["storage"] = OnDriver(StorageBenchmark.RunAsync),
+    ["hundred"] = OnDriver(HundredBenchmark.RunAsync),
+    ["build"] = BuildBenchmark.RunAsync,
+    ["start"] = StartBenchmark.RunAsync,
+    ["idle"] = IdleBenchmark.RunAsync,
+    ["service"] = (_, token) => ServiceBenchmark.RunAsync(token),
 };
 
 var options = BenchmarkOptions.Parse(args, benchmarks.Keys);
@@ -17,17 +21,23 @@ Console.CancelKeyPress += (_, pressed) =>
     interrupted.Cancel();
 };
 
-options = options with { Supervisor = options.Supervisor ?? await SupervisorProgram.PublishAsync(interrupted.Token) };
+options = await PublishedPrograms.CompleteAsync(options, interrupted.Token);
 Console.WriteLine(Machine.Describe());
 var clean = true;
 foreach (var name in options.Names)
 {
     Console.WriteLine();
-    await using var host = await BenchmarkHost.StartAsync(options, interrupted.Token);
-    await benchmarks[name](host, options.Rounds, interrupted.Token);
-    clean &= await host.TearDownAsync();
+    clean &= await benchmarks[name](options, interrupted.Token);
 }
 
 Console.WriteLine();
 Console.WriteLine(Machine.Describe());
 return clean ? 0 : 1;
+
+// A benchmark of the driver alone, without the service.
+static Func<BenchmarkOptions, CancellationToken, Task<bool>> OnDriver(Func<BenchmarkHost, int, CancellationToken, Task> benchmark) => async (options, token) =>
+{
+    await using var host = await BenchmarkHost.StartAsync(options, token);
+    await benchmark(host, options.Rounds, token);
+    return await host.TearDownAsync();
+};

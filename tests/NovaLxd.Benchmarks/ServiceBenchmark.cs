@@ -7,7 +7,7 @@ internal static class ServiceBenchmark
 {
     private static readonly TimeSpan Watched = TimeSpan.FromSeconds(10);
 
-    public static async Task RunAsync(CancellationToken cancellationToken)
+    public static async Task<bool> RunAsync(CancellationToken cancellationToken)
     {
         // "novalxd" or "dotnet .../novalxd.dll", and not the supervisor, a shell or this.
         var services = ProcessMemory.Find(command => command.Split(' ').Take(2).Any(word => Path.GetFileName(word) is "novalxd" or "novalxd.dll")).ToArray();
@@ -24,5 +24,7 @@ internal static class ServiceBenchmark
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture, $"Service {pid} ({command}): {ProcessMemory.Of(pid)}; processor {used / Watched:P2} of a core over {Watched.TotalSeconds:F0} s"));
         }
+
+        return true;
     }
 }

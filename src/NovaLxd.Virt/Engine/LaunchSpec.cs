@@ -28,6 +28,9 @@ internal sealed record LaunchSpec
 
     public SecuritySpec Security { get; init; } = new();
 
+    /// <summary>Filter by the operator's own rules (see <see cref="SeccompProfile.Compile(SecuritySpec)"/> for its form); null: the shipped ones.</summary>
+    public byte[]? SeccompFilter { get; init; }
+
     public IReadOnlyList<ContainerNic> Nics { get; init; } = [];
 
     /// <summary>Ring file of the console's output, and its size.</summary>

@@ -24,6 +24,10 @@ internal sealed record LxdOptions
     /// <summary>Whether a flavor may ask for a container without user namespace (lxd:privileged); such a guest is root on the host.</summary>
     public bool AllowPrivileged { get; init; }
 
+    /// <summary>File of the system calls that containers are refused, instead of the shipped rules, whose form it has (etc/novalxd/seccomp.json). Containers
+    /// get it at their next start by this service. Default: the shipped rules.</summary>
+    public string? SeccompProfile { get; init; }
+
     /// <summary>Bytes of console output kept for each container.</summary>
     [Range(4096, 64 << 20)]
     public int ConsoleLogBytes { get; init; } = 256 * 1024;
@@ -58,6 +62,7 @@ internal sealed record LxdOptions
         StorageBackend = StorageBackend,
         IdMapBase = IdMapBase,
         IdMapSize = IdMapSize,
+        SeccompProfilePath = SeccompProfile,
         ConsoleLogBytes = ConsoleLogBytes,
         CgroupParent = CgroupParent,
         LxcfsPath = LxcfsPath,

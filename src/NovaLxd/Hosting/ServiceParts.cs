@@ -9,6 +9,7 @@ using NovaLxd.Network;
 using NovaLxd.Notifications;
 using NovaLxd.OpenStack;
 using NovaLxd.OpenStack.ProviderConfig;
+using NovaLxd.Operations;
 using NovaLxd.Operations.Build;
 using NovaLxd.Periodic;
 using NovaLxd.Resources;
@@ -32,6 +33,7 @@ internal static class ServiceParts
         AddDomain(services);
         AddPeriodic(services);
         services.AddHostedService<ComputeHost>();
+        services.AddHostedService<IdleMemory>();
         services.AddSingleton<ServiceMetrics>();
     }
 
@@ -56,6 +58,7 @@ internal static class ServiceParts
             services.AddSingleton(operation);
         }
 
+        services.AddSingleton<Leftovers>();
         services.AddSingleton<IncomingObjects>();
         services.AddSingleton<OperationRunner>();
         services.AddSingleton<ComputeRpcServer>();
@@ -113,6 +116,7 @@ internal static class ServiceParts
     {
         services.AddSingleton<StartupState>();
         services.AddSingleton<OptionsCheck>();
+        services.AddSingleton<ComputeVersionCheck>();
         services.AddSingleton<ServiceRecord>();
         services.AddSingleton<NodeRegistration>();
         services.AddSingleton<InitHost>();

@@ -19,6 +19,10 @@ internal sealed record InstanceOptions
 /// <summary>[workarounds]: the ones a compute service honours (nova/conf/workarounds.py).</summary>
 internal sealed record WorkaroundOptions
 {
+    /// <summary>Whether compute services that are too old for the control plane are only warned of at start: for fast-forward upgrades, in which the control plane
+    /// is upgraded over several releases before the hosts are.</summary>
+    public bool DisableComputeServiceCheckForFfu { get; init; }
+
     /// <summary>Whether the late check of server group policies, which needs the API database through the conductor, is left out.</summary>
     public bool DisableGroupPolicyCheckUpcall { get; init; }
 

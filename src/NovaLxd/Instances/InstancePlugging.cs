@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Logging;
 using NovaLxd.Conductor;
 using NovaLxd.Messaging;
@@ -13,9 +14,14 @@ namespace NovaLxd.Instances;
 /// answered. Waiting is registered before plugging: the agent may be faster than we are.
 /// </summary>
 internal sealed class InstancePlugging(
-    ConductorClient conductor, IContainerDriver driver, InstanceEvents events, NetworkOptions options, TimeProvider time, ILogger<InstancePlugging> logger)
+    ConductorClient conductor, IContainerDriver driver, InstanceEvents events, NetworkOptions options, TimeProvider time, IMeterFactory meters,
+    ILogger<InstancePlugging> logger)
 {
     public const string Plugged = "network-vif-plugged";
+
+    /// <summary>Most of what a user waits for where the agents are slow, and none of it ours.</summary>
+    private readonly Histogram<double> _waited = meters.Create("NovaLxd").CreateHistogram<double>(
+        "novalxd.vif_plugging.duration", "s", "Time from plugging an instance's ports until Neutron reported them up, or failed to");
 
     /// <summary>Plugs and waits for the ports that were not up when their information was read.</summary>
     /// <exception cref="VirtualInterfaceCreateException">Neutron failed a port or was silent, and <c>vif_plugging_is_fatal</c>; or the port cannot be plugged.</exception>
@@ -24,6 +30,7 @@ internal sealed class InstancePlugging(
         var awaited = networkInfo.Vifs.Where(v => !v.Active).Select(v => new ExternalEvent(Plugged, v.Id)).ToList();
         using var wait = events.Prepare(Guid.Parse(instance.Uuid), options.VifPluggingTimeout > TimeSpan.Zero ? awaited : []);
         await PlugWithoutWaitingAsync(context, instance, networkInfo, cancellationToken);
+        var plugged = time.GetTimestamp();
         try
         {
             if (await wait.WaitAsync(options.VifPluggingTimeout, time, cancellationToken))
@@ -40,6 +47,10 @@ internal sealed class InstancePlugging(
         catch (TimeoutException e)
         {
             Fail($"{e.Message}: Neutron has not reported the ports up. Is the network agent of this host running?", e);
+        }
+        finally
+        {
+            _waited.Record(time.GetElapsedTime(plugged).TotalSeconds);
         }
     }
 

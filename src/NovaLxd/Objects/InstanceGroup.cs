@@ -19,10 +19,10 @@ internal sealed class InstanceGroup(JObject primitive) : NovaObject(primitive), 
 
     internal IReadOnlyList<string> Hosts => GetStrings("hosts");
 
-    /// <summary>Rules of the policy ("max_server_per_host").</summary>
     /// <summary>Members that one host may have under anti-affinity (rule max_server_per_host).</summary>
     internal int MaxServersPerHost =>
         IsSet("_rules") && int.TryParse(Rules.Find("max_server_per_host"), System.Globalization.CultureInfo.InvariantCulture, out var most) ? most : 1;
 
+    /// <summary>Rules of the policy ("max_server_per_host").</summary>
     internal StringMap Rules => GetMap("_rules");
 }

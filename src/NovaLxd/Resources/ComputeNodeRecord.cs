@@ -17,13 +17,13 @@ internal sealed class ComputeNodeRecord(
 {
     private const int PlaceValue = 1000;
 
-    private bool _disabled;
+    private Service? _service;
     private JToken? _saved;
 
     /// <summary>By uuid, else by its names, else made. True: it is new.</summary>
     /// <exception cref="ConfigurationException">The row belongs to another host name: this host was renamed.</exception>
     public async Task<(ComputeNode Node, bool IsNew)> FindOrCreateAsync(
-        RequestContext context, NodeIdentity identity, HostInventory inventory, HostDescription host, CancellationToken cancellationToken)
+        RequestContext context, NodeIdentity identity, HostInventory inventory, HostDescription host, Service? owner, CancellationToken cancellationToken)
     {
         if (await FindAsync(context, identity, cancellationToken) is { } known)
         {
@@ -45,6 +45,7 @@ internal sealed class ComputeNodeRecord(
         node.RamAllocationRatio = initial.Ram;
         node.DiskAllocationRatio = initial.Disk;
         SetCapacity(node, identity, inventory, host);
+        SetService(node, owner);
         await conductor.CreateAsync(context, node, cancellationToken);
         logger.LogInformation("Compute node record created for {Host}:{Node} with uuid {Uuid}", node.Host, node.HypervisorHostname, node.Uuid);
         return (node, true);
@@ -69,6 +70,24 @@ internal sealed class ComputeNodeRecord(
             spec.VmMode = "exe";
             node.SupportedHvSpecs = [spec];
         }
+    }
+
+    /// <summary>
+    /// Says whose node it is. The row of the service may be another than last time: an administrator can delete it, and it is made anew at the next start.
+    /// </summary>
+    public void SetService(ComputeNode node, Service? owner)
+    {
+        if (!controlPlane.HasComputeIds || owner is null)
+        {
+            return;
+        }
+
+        if (node.IsSet("service_id") && node.ServiceId is { } other && other != owner.Id)
+        {
+            logger.LogWarning("Moving compute node {Uuid} from service {Old} to {New}", node.Uuid, other, owner.Id);
+        }
+
+        Set(node, "service_id", owner.Id);
     }
 
     public void SetUsage(ComputeNode node, HostInventory inventory, IReadOnlyCollection<TrackedInstance> instances, int failedBuilds)
@@ -119,21 +138,22 @@ internal sealed class ComputeNodeRecord(
         _saved = Snapshot(node);
     }
 
-    /// <summary>Whether an administrator disabled the service. At start it has no row yet on a new host; an unanswered question keeps the last answer.</summary>
-    public async Task<bool> IsServiceDisabledAsync(RequestContext context, bool startup, CancellationToken cancellationToken)
+    /// <summary>The service's row: its id, and whether an administrator disabled it. At start on a new host there may be none yet: null; later, an unanswered
+    /// question keeps the last answer.</summary>
+    public async Task<Service?> FindServiceAsync(RequestContext context, bool startup, CancellationToken cancellationToken)
     {
         try
         {
-            return _disabled = (await conductor.GetServiceByComputeHostAsync(context, service.Host, cancellationToken)).Disabled;
+            return _service = await conductor.GetServiceByComputeHostAsync(context, service.Host, cancellationToken);
         }
         catch (ComputeHostNotFoundException) when (startup)
         {
-            return false;
+            return null;
         }
         catch (ComputeHostNotFoundException e)
         {
             logger.LogWarning("The service's record could not be read: {Reason}", e.Message);
-            return _disabled;
+            return _service;
         }
     }
 

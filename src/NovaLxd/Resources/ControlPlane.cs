@@ -8,13 +8,21 @@ internal sealed class ControlPlane
 
     private const int Oldest = 61;
 
+    /// <summary>From this service version of the control plane on, the oldest that it takes of a compute service beside it. 66 is 2023.1, which takes 61,
+    /// and 2023.2, which takes 66: the number does not tell them apart, and the milder is right for both.</summary>
+    private static readonly (int Plane, int Compute)[] OldestComputes = [(73, 72), (70, 68), (67, 66), (Oldest, 61)];
+
     private volatile int _serviceVersion = 64;
 
     /// <summary>The version we report: the control plane's own. More than it knows breaks its callers, less than it accepts keeps it from starting.</summary>
     public int ServiceVersion => _serviceVersion;
 
-    /// <summary>Whether rows of instances, nodes and migrations name each other by id (2023.2 and later).</summary>
+    /// <summary>Whether rows of instances, nodes, services and migrations name each other by id: 2023.2 and later, told by 2024.1's number because 2023.2 has
+    /// that of 2023.1.</summary>
     public bool HasComputeIds => _serviceVersion >= 67;
+
+    /// <summary>The lowest service version that the control plane supports of any compute service (its OLDEST_SUPPORTED_SERVICE_VERSION).</summary>
+    public int OldestCompute => OldestComputes.First(o => _serviceVersion >= o.Plane).Compute;
 
     /// <param name="conductorVersion">The smallest service version of its conductors; 0: none has reported yet, which is taken for the oldest we know.</param>
     public void Learn(int conductorVersion)

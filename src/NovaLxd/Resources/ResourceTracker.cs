@@ -131,12 +131,14 @@ internal sealed class ResourceTracker(
 
         // (2)
         var isNew = false;
+        var owner = await record.FindServiceAsync(context, startup, cancellationToken);
         if (_node is null)
         {
-            (_node, isNew) = await record.FindOrCreateAsync(context, identity, _inventory, host, cancellationToken);
+            (_node, isNew) = await record.FindOrCreateAsync(context, identity, _inventory, host, owner, cancellationToken);
         }
 
         record.SetCapacity(_node, identity, _inventory, host);
+        record.SetService(_node, owner);
 
         // (3)
         var known = await RebuildAsync(context, _node, cancellationToken);
@@ -145,8 +147,7 @@ internal sealed class ResourceTracker(
         await SaveUsageAsync(context, cancellationToken);
 
         // (5)
-        var disabled = await record.IsServiceDisabledAsync(context, startup, cancellationToken);
-        var tree = await placement.ReportAsync(context, _node, _inventory, host, disabled, cancellationToken);
+        var tree = await placement.ReportAsync(context, _node, _inventory, host, owner is { Disabled: true }, cancellationToken);
         record.SetRatios(_node, tree[_node.Uuid].Inventories);
         await record.SaveIfChangedAsync(context, _node, cancellationToken);
 

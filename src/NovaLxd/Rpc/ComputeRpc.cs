@@ -27,10 +27,11 @@ internal sealed partial class ComputeRpc
         Add<TerminateInstance, TerminateInstance.Request>("terminate_instance", Cast, X | T | E | F);
         Unsupported("soft_delete_instance", Cast, X | T | E | F, "Soft deletion", NotImplemented);
         Unsupported("restore_instance", Cast, X | T | E | F, "Restoring a soft-deleted server", NotImplemented);
-        Unsupported("rebuild_instance", Cast, X | T | E | M | F, "Rebuilding or evacuating a server", NotImplemented, prepare: KeepOldImage);
-        Unsupported("shelve_instance", Cast, X | T | E | F, "Shelving a server", NotImplemented, Body);
+        Unsupported("rebuild_instance", Cast, X | T | E | F, "Rebuilding or evacuating a server", NotImplemented, prepare: KeepOldImage, takeBack: Evacuation);
+        Unsupported("shelve_instance", Cast, X | T | E | F, "Shelving a server", NotImplemented, Body, takeBack: QueuedImage);
         Unsupported("shelve_offload_instance", Cast, X | T | E | F, "Offloading a shelved server", NotImplemented, Body);
-        Unsupported("unshelve_instance", Cast, X | T | E | F, "Unshelving a server", NotImplemented, Body);
+        Unsupported("unshelve_instance", Cast, X | T | E | F, "Unshelving a server", NotImplemented, Body,
+            takeBack: (services, request) => services.GetRequiredService<Leftovers>().UnshelveAsync(request));
     }
 
     private void AddPower()
@@ -48,8 +49,9 @@ internal sealed partial class ComputeRpc
 
     private void AddMove()
     {
-        Unsupported("prep_resize", Cast, X | T | E | M | F, "Resizing or migrating a server", NotImplemented);
-        Unsupported("resize_instance", Cast, X | T | E | M | F, "Resizing or migrating a server", NotImplemented);
+        Unsupported("prep_resize", Cast, X | T | E | M | F, "Resizing or migrating a server", NotImplemented,
+            takeBack: (services, request) => services.GetRequiredService<Leftovers>().PrepResizeAsync(request));
+        Unsupported("resize_instance", Cast, X | T | E | M | F, "Resizing or migrating a server", NotImplemented, takeBack: Allocation);
         Unsupported("finish_resize", Cast, X | T | E | M | F, "Resizing or migrating a server", NotImplemented);
         Unsupported("confirm_resize", Either, X | E | M | F, "Confirming a resize", NotImplemented, Body);
         Unsupported("revert_resize", Cast, X | T | E | M | F, "Reverting a resize", NotImplemented);
@@ -66,7 +68,7 @@ internal sealed partial class ComputeRpc
     {
         Unsupported("check_can_live_migrate_destination", Call, X | E | F, "Live migration", MigrationPreCheck);
         Unsupported("check_can_live_migrate_source", Call, X | E | F, "Live migration", MigrationPreCheck);
-        Unsupported("live_migration", Cast, X | E | M | F, "Live migration", NotImplemented);
+        Unsupported("live_migration", Cast, X | T | E | M | F, "Live migration", NotImplemented, takeBack: Allocation);
         Unsupported("pre_live_migration", Call, X | E | F, "Live migration", NotImplemented);
         Unsupported("post_live_migration_at_destination", Call, X | E | F, "Live migration", NotImplemented);
         Unsupported("rollback_live_migration_at_destination", Cast, X | E | F, "Live migration", NotImplemented);
@@ -101,8 +103,8 @@ internal sealed partial class ComputeRpc
 
     private void AddImages()
     {
-        Unsupported("snapshot_instance", Cast, X | T | E | F, "Creating an image of a server", NotImplemented);
-        Unsupported("backup_instance", Cast, X | T | E | F, "Backing up a server", NotImplemented);
+        Unsupported("snapshot_instance", Cast, X | T | E | F, "Creating an image of a server", NotImplemented, takeBack: QueuedImage);
+        Unsupported("backup_instance", Cast, X | T | E | F, "Backing up a server", NotImplemented, takeBack: QueuedImage);
         Unsupported("quiesce_instance", Call, X, "Quiescing a server", m => new InstanceQuiesceNotSupportedException(m));
         Unsupported("unquiesce_instance", Cast, X, "Quiescing a server", m => new InstanceQuiesceNotSupportedException(m));
         Unsupported("cache_images", Call, Wrap.None, "Caching images beforehand", NotImplemented);
@@ -144,6 +146,17 @@ internal sealed partial class ComputeRpc
             instance.Set("system_metadata", systemMetadata.DeepClone());
         }
     }
+
+    /// <summary>A rebuild where the instance is has nothing to take back: it keeps its allocation.</summary>
+    private static Task<bool> Evacuation(IServiceProvider services, RefusedRequest request) => (bool?)request.Arguments["recreate"] == true
+        ? services.GetRequiredService<Leftovers>().EvacuateAsync(request)
+        : Task.FromResult(false);
+
+    private static Task<bool> QueuedImage(IServiceProvider services, RefusedRequest request) =>
+        services.GetRequiredService<Leftovers>().DeleteImageAsync(request);
+
+    private static Task<bool> Allocation(IServiceProvider services, RefusedRequest request) =>
+        services.GetRequiredService<Leftovers>().RevertAllocationAsync(request);
 
     private static OutcomeException NotImplemented(string message) => new NotSupportedByDriverException(message);
 

@@ -21,6 +21,7 @@ internal sealed class ComputeHost(
     ConductorClient conductor,
     IContainerDriver driver,
     ControlPlane controlPlane,
+    ComputeVersionCheck versions,
     ServiceRecord record,
     NodeRegistration node,
     InitHost initHost,
@@ -48,7 +49,8 @@ internal sealed class ComputeHost(
         {
             logger.LogDebug("Stopping");
         }
-        catch (Exception e) when (e is ConfigurationException or ProviderConfigException or VirtException or ServiceTooOldException or DeclarationRefusedException)
+        catch (Exception e) when (e is ConfigurationException or ProviderConfigException or VirtException
+            or ServiceTooOldException or TooOldComputeServiceException or DeclarationRefusedException)
         {
             logger.LogCritical("The service cannot run: {Reason}", e.Message);
             Environment.ExitCode = 1;
@@ -81,6 +83,7 @@ internal sealed class ComputeHost(
         await conductor.WaitUntilReadyAsync(e => logger.LogWarning("No conductor answers yet: {Reason}", e.Message), cancellationToken);
         controlPlane.Learn(await conductor.LearnReleaseAsync(context, cancellationToken));
         logger.LogInformation("The control plane speaks service version {Version}", controlPlane.ServiceVersion);
+        await versions.EnsureAsync(context, cancellationToken);
 
         // (3)
         state.Reached("finding the host's records");

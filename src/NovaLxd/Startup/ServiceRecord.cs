@@ -41,8 +41,6 @@ internal sealed class ServiceRecord(ConductorClient conductor, ServiceOptions op
         }
     }
 
-    public int? Id => _service?.Id;
-
     /// <summary>Says that the service is alive.</summary>
     public async Task ReportAsync(RequestContext context, CancellationToken cancellationToken)
     {

@@ -44,6 +44,8 @@ internal static class HttpEndpoints
         application.MapHealthChecks("/health", new HealthCheckOptions { ResponseWriter = WriteAsync });
         if (options.Metrics)
         {
+            // Nothing depends on it, so nothing else would have it made.
+            _ = application.Services.GetRequiredService<ServiceMetrics>();
             application.MapPrometheusScrapingEndpoint("/metrics");
         }
     }

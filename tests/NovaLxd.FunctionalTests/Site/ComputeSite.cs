@@ -24,7 +24,7 @@ internal sealed class ComputeSite : IAsyncDisposable
     private readonly Func<OsloConfig> _load;
     private ComputeService? _service;
 
-    private ComputeSite(string mark, ControlPlane plane, RabbitMqFixture broker, IEnumerable<string> settings)
+    private ComputeSite(string mark, ControlPlane plane, RabbitMqFixture broker, IEnumerable<string> settings, string? program)
     {
         (Mark, Plane) = (mark, plane);
         Folder = Path.Combine(Path.GetTempPath(), mark);
@@ -33,7 +33,7 @@ internal sealed class ComputeSite : IAsyncDisposable
         ConfigurationFile = Path.Combine(Folder, "nova.conf");
         File.WriteAllLines(ConfigurationFile, Configuration(broker, settings));
         _load = () => ConfigurationSources.Load([ConfigurationFile]);
-        Program = new ServiceProcess(ConfigurationFile, LogFile);
+        Program = new ServiceProcess(program, ConfigurationFile, LogFile);
     }
 
     /// <summary>In the name of everything that is made; the host's name too.</summary>
@@ -54,19 +54,36 @@ internal sealed class ComputeSite : IAsyncDisposable
 
     public IServiceProvider Services => _service!.Services;
 
+    /// <summary>Null: none runs.</summary>
+    public int? SupervisorPid => Directory.EnumerateDirectories("/proc").Select(Path.GetFileName).Where(n => char.IsAsciiDigit(n![0]))
+        .Select(n => int.Parse(n!, CultureInfo.InvariantCulture)).Cast<int?>().FirstOrDefault(pid =>
+        {
+            try
+            {
+                var command = File.ReadAllText($"/proc/{pid}/cmdline");
+                return command.Contains($"{Path.Combine(Folder, "run")}\0", StringComparison.Ordinal)
+                    && command.Contains("novalxd-supervisor", StringComparison.Ordinal) && !command.StartsWith("setsid", StringComparison.Ordinal);
+            }
+            catch (IOException)
+            {
+                return false;
+            }
+        });
+
     public IContainerDriver Driver => Services.GetRequiredService<IContainerDriver>();
 
     private string LogFile => Path.Combine(Folder, "novalxd.log");
 
-    /// <param name="settings">Lines for the end of section DEFAULT.</param>
+    /// <param name="settings">Last lines of the configuration file; they begin in section DEFAULT, and win over the site's own.</param>
     /// <param name="run">Whether the service is started, in this process, and waited for.</param>
+    /// <param name="program">Path of the program that <see cref="Program"/> runs; null: the one built with these tests.</param>
     public static async Task<ComputeSite> StartAsync(RabbitMqFixture broker, IEnumerable<string>? settings = null, FakeRelease? release = null,
-        bool run = true)
+        bool run = true, string? program = null)
     {
         RootLane.Require();
         var mark = $"nlf{Guid.NewGuid().ToString("N")[..6]}";
         var plane = await ControlPlane.StartAsync(broker, mark, release ?? FakeRelease.Zed);
-        var site = new ComputeSite(mark, plane, broker, settings ?? []);
+        var site = new ComputeSite(mark, plane, broker, settings ?? [], program);
         if (!run)
         {
             return site;
@@ -86,9 +103,10 @@ internal sealed class ComputeSite : IAsyncDisposable
     }
 
     /// <summary>Starts the service in this process.</summary>
-    public async Task StartServiceAsync()
+    /// <param name="customize">Last word on its parts.</param>
+    public async Task StartServiceAsync(Action<IServiceCollection>? customize = null)
     {
-        _service = ComputeService.Build([ConfigurationFile], _load);
+        _service = ComputeService.Build([ConfigurationFile], _load, customize);
         await _service.StartAsync(CancellationToken.None);
     }
 
@@ -292,16 +310,16 @@ internal sealed class ComputeSite : IAsyncDisposable
             $"transport_url = {broker.TransportUrl.Replace("$", "$$", StringComparison.Ordinal)}",
         $"log_file = {LogFile}", "shutdown_timeout = 5", "vif_plugging_timeout = 60", "graceful_shutdown_timeout = 5", "manager_shutdown_timeout = 5",
         "rpc_response_timeout = 30", "debug = true", "reserved_host_memory_mb = 0",
-        .. settings,
         "[lxd]", $"runtime_directory = {Path.Combine(Folder, "run")}", $"cgroup_parent = {Mark}", $"hypervisor_hostname = {Node}",
         $"lxcfs_path = {Path.Combine(Folder, "lxcfs")}", "metrics = false",
         .. Plane.Cloud.Configuration().GroupBy(c => c.Section).SelectMany(g => g.Select(c => $"{c.Option} = {c.Value}").Prepend($"[{g.Key}]")),
+        "[DEFAULT]", .. settings,
     ];
 
     /// <summary>What a test left running goes by the driver's own means.</summary>
     private async Task RemoveContainersAsync()
     {
-        if (FindSupervisor() is null)
+        if (SupervisorPid is null)
         {
             return;
         }
@@ -317,26 +335,11 @@ internal sealed class ComputeSite : IAsyncDisposable
 
     private async Task EndSupervisorAsync()
     {
-        if (FindSupervisor() is { } pid)
+        if (SupervisorPid is { } pid)
         {
             using var supervisor = Process.GetProcessById(pid);
             await Command.RunAsync("kill", "-TERM", pid.ToString(CultureInfo.InvariantCulture));
             await supervisor.WaitForExitAsync();
         }
     }
-
-    private int? FindSupervisor() => Directory.EnumerateDirectories("/proc").Select(Path.GetFileName).Where(n => char.IsAsciiDigit(n![0]))
-        .Select(n => int.Parse(n!, CultureInfo.InvariantCulture)).Cast<int?>().FirstOrDefault(pid =>
-        {
-            try
-            {
-                var command = File.ReadAllText($"/proc/{pid}/cmdline");
-                return command.Contains($"{Path.Combine(Folder, "run")}\0", StringComparison.Ordinal)
-                    && command.Contains("novalxd-supervisor", StringComparison.Ordinal) && !command.StartsWith("setsid", StringComparison.Ordinal);
-            }
-            catch (IOException)
-            {
-                return false;
-            }
-        });
 }

@@ -3,15 +3,19 @@ using System.Diagnostics;
 namespace NovaLxd.FunctionalTests.Site;
 
 /// <summary>The service as a program of its own, so that it can be killed.</summary>
-internal sealed class ServiceProcess(string configuration, string log) : IAsyncDisposable
+/// <param name="program">Path of a published one; null: the one that was built with this.</param>
+internal sealed class ServiceProcess(string? program, string configuration, string log) : IAsyncDisposable
 {
     private Process? _process;
+
+    /// <summary>While it runs.</summary>
+    public int Pid => _process!.Id;
 
     /// <summary>Starts the program; what it prints goes where its log goes.</summary>
     public void Start()
     {
-        var info = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "novalxd.dll"), "--config-file", configuration,
-            "--log-file", log])
+        string[] command = program is null ? ["dotnet", Path.Combine(AppContext.BaseDirectory, "novalxd.dll")] : [program];
+        var info = new ProcessStartInfo(command[0], [.. command[1..], "--config-file", configuration, "--log-file", log])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,

@@ -74,7 +74,7 @@ public sealed partial class FakeConductor
             case "Service.get_minimum_version":
                 return (string?)args[0] == "nova-conductor"
                     ? Release.ServiceVersion
-                    : Services.Where(s => (string?)s["binary"] == (string?)args[0]).Select(s => (int)s["version"]!).DefaultIfEmpty(0).Min();
+                    : Services.Where(s => (string?)s["binary"] == (string?)args[0] && (bool?)s["forced_down"] != true).Select(s => (int)s["version"]!).DefaultIfEmpty(0).Min();
             case "Service.get_by_host_and_binary":
                 return FindService(s => (string?)s["host"] == (string?)args[0] && (string?)s["binary"] == (string?)args[1]);
             case "Service.get_by_compute_host":
@@ -98,6 +98,13 @@ public sealed partial class FakeConductor
             default:
                 return MigrationQuery(name, args);
         }
+    }
+
+    /// <summary>Hosts of the members that the sent object names, less those excluded.</summary>
+    private JArray GroupHosts(JObject group, JObject kwargs)
+    {
+        var members = group["members"]!.Select(m => (string)m!).Except((kwargs["exclude"] as JArray ?? []).Select(m => (string)m!)).ToHashSet();
+        return new JArray(Living(i => members.Contains((string)i["uuid"]!)).Select(i => (string?)i["host"]).OfType<string>().Distinct());
     }
 
     private JObject MigrationQuery(string name, JArray args)

@@ -20,6 +20,9 @@ public sealed partial class FakeConductor(FakeRelease release, TimeProvider time
     /// <summary>Every request in order, as "Instance.save" or "baseapi.ping".</summary>
     public List<string> Requests { get; } = [];
 
+    /// <summary>Arguments of the resizes that were handed back.</summary>
+    public List<JObject> Migrates { get; } = [];
+
     /// <summary>Called before each request is answered; what it throws or waits for is what the caller gets or waits for.</summary>
     public Func<string, JObject, Task>? Interfere { get; set; }
 
@@ -61,10 +64,17 @@ public sealed partial class FakeConductor(FakeRelease release, TimeProvider time
                 "object_class_action_versions" => ClassAction(name, (string)copy["objname"]!, (JArray)copy["args"]!, (JObject)copy["kwargs"]!, context)
                     ?.DeepClone(),
                 "object_backport_versions" => Backport((JObject)copy["objinst"]!, (JObject)copy["object_versions"]!),
+                "migrate_server" => MigrateServer(copy),
                 "ping" => new JObject { ["service"] = "conductor", ["arg"] = copy["arg"] },
                 _ => throw NoSuchMethod(method),
             };
         }
+    }
+
+    private JValue MigrateServer(JObject args)
+    {
+        Migrates.Add(args);
+        return JValue.CreateNull();
     }
 
     private JArray ObjectAction(string name, JObject args, JObject context)
@@ -74,6 +84,11 @@ public sealed partial class FakeConductor(FakeRelease release, TimeProvider time
         var kwargs = (JObject)args["kwargs"]!;
         var data = Primitives.Data(sent);
         var changes = Primitives.Changes(sent);
+        if (name == "InstanceGroup.get_hosts")
+        {
+            return [new JObject { ["obj_what_changed"] = new JArray() }, GroupHosts(data, kwargs)];
+        }
+
         JObject updates = name switch
         {
             "Instance.save" => SaveInstance(data, changes, kwargs),

@@ -8,6 +8,12 @@ internal sealed class FakeDriver : IContainerDriver
 {
     internal Dictionary<Guid, ContainerState> States { get; } = [];
 
+    /// <summary>What was asked of guests, in order: "start", "stop", "reboot".</summary>
+    internal List<string> Calls { get; } = [];
+
+    /// <summary>Whether guests reboot when they are asked to; otherwise they are killed.</summary>
+    internal bool RebootsByItself { get; set; } = true;
+
     public Task InitializeAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public Task<HostDescription> DescribeHostAsync(CancellationToken cancellationToken) => throw NotExpected();
@@ -24,15 +30,24 @@ internal sealed class FakeDriver : IContainerDriver
 
     public Task SetPortsAsync(Guid id, IReadOnlyList<PortSpec> ports, CancellationToken cancellationToken) => throw NotExpected();
 
-    public Task StartAsync(Guid id, CancellationToken cancellationToken) => MoveAsync(id, ContainerState.Running);
+    public Task StartAsync(Guid id, CancellationToken cancellationToken)
+    {
+        Calls.Add("start");
+        return MoveAsync(id, ContainerState.Running);
+    }
 
     public async Task<bool> StopAsync(Guid id, TimeSpan grace, CancellationToken cancellationToken)
     {
+        Calls.Add("stop");
         await MoveAsync(id, ContainerState.Stopped);
         return true;
     }
 
-    public Task<bool> RebootAsync(Guid id, TimeSpan grace, CancellationToken cancellationToken) => throw NotExpected();
+    public Task<bool> RebootAsync(Guid id, TimeSpan grace, CancellationToken cancellationToken)
+    {
+        Calls.Add("reboot");
+        return Task.FromResult(RebootsByItself);
+    }
 
     public Task FreezeAsync(Guid id, CancellationToken cancellationToken) => MoveAsync(id, ContainerState.Frozen);
 

@@ -58,7 +58,7 @@ internal sealed class TestPlane
 
     internal JObject Row => Conductor.Instances[Instance.Uuid];
 
-    internal RequestContext Context { get; }
+    internal RequestContext Context { get; set; }
 
     internal FakeAction Action { get; }
 

@@ -25,7 +25,8 @@ internal sealed class DriverHost : IAsyncDisposable
 
     public FakeHost Host { get; } = new();
 
-    public VirtOptions Options { get; }
+    /// <summary>Those of the next driver.</summary>
+    public VirtOptions Options { get; set; }
 
     public ContainerDriver Driver { get; private set; }
 

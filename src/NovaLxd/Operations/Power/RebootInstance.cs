@@ -10,8 +10,8 @@ using NovaLxd.Virt;
 namespace NovaLxd.Operations.Power;
 
 /// <summary>
-/// Reboots an instance: SOFT asks init and falls back to HARD, which stops the container, plugs its ports anew and starts it
-/// (nova/compute/manager.py:reboot_instance).
+/// Reboots an instance: SOFT asks init, and the driver kills a guest that does not go in time and launches it again; HARD stops the container, plugs its
+/// ports anew and starts it (nova/compute/manager.py:reboot_instance). A guest that does not run is rebooted the hard way.
 /// </summary>
 internal sealed class RebootInstance(
     ConductorClient conductor, IContainerDriver driver, PowerStates powerStates, InstancePower power, InstancePorts ports, ServiceHost host, INotifier notifier,
@@ -65,12 +65,12 @@ internal sealed class RebootInstance(
         var id = Guid.Parse(instance.Uuid);
         if (soft && await driver.FindAsync(id, cancellationToken) is { State: ContainerState.Running })
         {
-            if (await driver.RebootAsync(id, power.Grace(instance), cancellationToken))
+            if (!await driver.RebootAsync(id, power.Grace(instance), cancellationToken))
             {
-                return;
+                logger.LogWarning("The guest did not reboot within {Grace}; it was killed and started again.", power.Grace(instance));
             }
 
-            logger.LogWarning("The guest did not reboot within {Grace}; it is rebooted the hard way.", power.Grace(instance));
+            return;
         }
 
         await power.OffAsync(instance, clean: false, cancellationToken);
