@@ -241,7 +241,7 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
 
         if (record is not null)
         {
-            await _release.ReleaseAsync(record, known, cancellationToken).ConfigureAwait(false);
+            await _release.ReleaseForGoodAsync(record, known is not null, cancellationToken).ConfigureAwait(false);
         }
         else
         {

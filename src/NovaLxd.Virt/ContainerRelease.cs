@@ -28,4 +28,23 @@ internal sealed class ContainerRelease(IContainerEngine engine, IStorageBackend 
             ? record
             : await store.SaveSituationAsync(record, situation with { PluggedInBoot = null, FormerPorts = [], RunningInBoot = null }, cancellationToken).ConfigureAwait(false);
     }
+
+    /// <summary>
+    /// The same for a container that is about to be deleted: nothing is written, so that a full disk does not refuse what would make room on it. The record goes
+    /// on naming everything until it goes itself.
+    /// </summary>
+    /// <param name="known">Whether the engine knows the container.</param>
+    public async Task ReleaseForGoodAsync(ContainerRecord record, bool known, CancellationToken cancellationToken)
+    {
+        if (known)
+        {
+            await engine.ForgetAsync(record.Id, cancellationToken).ConfigureAwait(false);
+        }
+
+        await storage.UnmountAsync(record.Id, cancellationToken).ConfigureAwait(false);
+        if (record.Situation.PluggedInBoot is not null || record.Situation.FormerPorts.Count > 0)
+        {
+            await ports.UnplugAllAsync(record, cancellationToken).ConfigureAwait(false);
+        }
+    }
 }

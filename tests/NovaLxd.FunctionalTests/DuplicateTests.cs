@@ -38,6 +38,38 @@ public sealed class DuplicateTests(Broker broker) : IAsyncLifetime
         Assert.Single(_site.Plane.Saves, s => s is { TaskState: "spawning" });
     }
 
+    /// <summary>The same request under a new id, as after an operator's replay: the guest is not replaced.</summary>
+    [Theory]
+    [InlineData("active")]
+    [InlineData("stopped")]
+    [InlineData("error")]
+    public async Task ASecondBuildOfAServerThatIsThereIsNotDone(string state)
+    {
+        var server = await _site.CreateActiveAsync();
+        if (state == "stopped")
+        {
+            Assert.Equal("Success", await _site.ActAsync(server, "stop_instance", "powering-off", new JObject { ["clean_shutdown"] = false }));
+        }
+        else if (state == "error")
+        {
+            _site.Plane.Conductor.Locked(c => c.Instances[server.Uuid]["vm_state"] = "error");
+        }
+
+        var (guests, ports) = (_site.Guests(), _site.Ports(server).Select(p => (string?)p["id"]).ToList());
+        var saves = _site.Plane.Saves.Count(s => s.Uuid == server.Uuid);
+
+        await _site.BuildAsync(server);
+        await _site.UntilAsync("the second build has ended", () => Task.FromResult(_site.Plane.Conductor.Locked(c =>
+            c.Actions.Single(a => a.RequestId == server.RequestId).Events.Count(e => e.Result is not null)) == 2));
+
+        Assert.Equal(guests, _site.Guests());
+        Assert.Equal(ports, _site.Ports(server).Select(p => (string?)p["id"]));
+        Assert.Equal(saves, _site.Plane.Saves.Count(s => s.Uuid == server.Uuid));
+        var row = await _site.RowAsync(server);
+        Assert.Equal((state, null, _site.Mark), ((string?)row["vm_state"], (string?)row["task_state"], (string?)row["host"]));
+        Assert.Contains(server.Uuid, _site.Plane.Cloud.Placement.Consumers.Keys);
+    }
+
     [Fact]
     public async Task ADeleteThatIsAskedForTwiceSucceedsOnce()
     {

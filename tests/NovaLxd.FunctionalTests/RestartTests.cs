@@ -1,6 +1,4 @@
-using System.Globalization;
 using NovaLxd.FunctionalTests.Site;
-using NovaLxd.Virt;
 
 namespace NovaLxd.FunctionalTests;
 
@@ -23,18 +21,18 @@ public sealed class RestartTests(Broker broker) : IAsyncLifetime
     public async Task AGuestRunsOnAndCanBeManagedAfterwards()
     {
         var server = await _site.CreateActiveAsync();
-        var init = Assert.Single(GuestProcesses());
+        var init = Assert.Single(_site.Guests());
 
         await _site.Program.KillAsync();
-        Assert.Equal(init, Assert.Single(GuestProcesses()));
-        await RestartAsync();
+        Assert.Equal(init, Assert.Single(_site.Guests()));
+        await _site.RestartProgramAsync();
 
-        Assert.Equal(init, Assert.Single(GuestProcesses()));
+        Assert.Equal(init, Assert.Single(_site.Guests()));
         Assert.Equal("active", (string?)(await _site.RowAsync(server))["vm_state"]);
         var console = (string?)await _site.CallAsync(server, "get_console_output", new() { ["tail_length"] = null });
         Assert.Contains(BusyboxImage.Greeting, console, StringComparison.Ordinal);
         Assert.Equal("Success", await _site.DeleteAsync(server));
-        Assert.Empty(GuestProcesses());
+        Assert.Empty(_site.Guests());
     }
 
     [Fact]
@@ -45,7 +43,7 @@ public sealed class RestartTests(Broker broker) : IAsyncLifetime
         await _site.UntilAsync("the port is plugged", () => Task.FromResult(_site.Ports(server).Any(p => ComputeSite.TapExists((string)p["id"]!))));
 
         await _site.Program.KillAsync();
-        await RestartAsync();
+        await _site.RestartProgramAsync();
 
         await _site.StateAsync(server, "error");
         await DeleteAsync(server);
@@ -61,7 +59,7 @@ public sealed class RestartTests(Broker broker) : IAsyncLifetime
             _site.Plane.Cloud.Glance.Requests.Any(r => r.Path.EndsWith("/file", StringComparison.Ordinal))));
 
         await _site.Program.KillAsync();
-        await RestartAsync();
+        await _site.RestartProgramAsync();
         await _site.StateAsync(server, "error");
         await DeleteAsync(server);
 
@@ -77,11 +75,11 @@ public sealed class RestartTests(Broker broker) : IAsyncLifetime
         await _site.UntilAsync("the port is being deleted", () => Task.FromResult(_site.Plane.Cloud.Neutron.Requests.Any(r => r.Method == "DELETE")));
 
         await _site.Program.KillAsync();
-        await RestartAsync();
+        await _site.RestartProgramAsync();
 
         await _site.UntilAsync("the row is gone", async () => (bool?)(await _site.RowAsync(server))["deleted"] == true);
         Assert.Empty(_site.Ports(server));
-        Assert.Empty(GuestProcesses());
+        Assert.Empty(_site.Guests());
         Assert.DoesNotContain(_site.Plane.PortsSeen, ComputeSite.TapExists);
         Assert.DoesNotContain(server.Uuid, _site.Plane.Cloud.Placement.Consumers.Keys);
     }
@@ -93,17 +91,10 @@ public sealed class RestartTests(Broker broker) : IAsyncLifetime
         await _site.Program.KillAsync();
         _site.Plane.Conductor.Locked(c => c.Instances[server.Uuid]["task_state"] = "powering-off");
 
-        await RestartAsync();
+        await _site.RestartProgramAsync();
 
         await _site.StateAsync(server, "stopped");
-        Assert.Empty(GuestProcesses());
-    }
-
-    private async Task RestartAsync()
-    {
-        var ups = _site.Log().Split("is up\n").Length - 1;
-        _site.Program.Start();
-        await _site.ProgramServesAsync(ups + 1);
+        Assert.Empty(_site.Guests());
     }
 
     private async Task DeleteAsync(Server server)
@@ -111,25 +102,6 @@ public sealed class RestartTests(Broker broker) : IAsyncLifetime
         Assert.Equal("Success", await _site.DeleteAsync(server));
         Assert.Empty(_site.Ports(server));
         Assert.DoesNotContain(_site.Plane.PortsSeen, ComputeSite.TapExists);
-        Assert.Empty(GuestProcesses());
+        Assert.Empty(_site.Guests());
     }
-
-    /// <summary>Process ids of the inits in this site's cgroups.</summary>
-    private List<int> GuestProcesses() =>
-    [
-        .. Directory.EnumerateDirectories("/proc").Select(Path.GetFileName).Where(n => char.IsAsciiDigit(n![0]))
-            .Select(n => int.Parse(n!, CultureInfo.InvariantCulture))
-            .Where(pid =>
-            {
-                try
-                {
-                    return File.ReadAllText($"/proc/{pid}/cgroup").Contains(_site.Mark, StringComparison.Ordinal)
-                        && File.ReadAllText($"/proc/{pid}/comm") == "init\n";
-                }
-                catch (IOException)
-                {
-                    return false;
-                }
-            }),
-    ];
 }

@@ -12,7 +12,7 @@ namespace NovaLxd.Virt.Engine;
 /// </summary>
 internal sealed class SupervisorClient(VirtOptions options, TimeProvider time, ILogger logger) : IAsyncDisposable
 {
-    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan RetryInterval = TimeSpan.FromMilliseconds(100);
 
     private readonly string _socketPath = Path.Combine(options.RuntimeDirectory, SupervisorProtocol.SocketName);

@@ -4,7 +4,9 @@ using NovaLxd.Conductor;
 using NovaLxd.Configuration;
 using NovaLxd.Instances;
 using NovaLxd.Messaging;
+using NovaLxd.Objects;
 using NovaLxd.Virt;
+using NovaLxd.Virt.Kernel;
 
 namespace NovaLxd.Periodic;
 
@@ -20,11 +22,23 @@ internal sealed class CleanDeletedFiles(
         var deleted = context.With("read_deleted", "yes");
         foreach (var instance in await conductor.GetInstancesByFiltersAsync(deleted, filters, [], cancellationToken))
         {
-            using var held = await locks.AcquireAsync(instance.Uuid, cancellationToken);
-            await driver.DeleteAsync(Guid.Parse(instance.Uuid), cancellationToken);
-            instance.Cleaned = true;
-            await conductor.SaveAsync(deleted, instance, cancellationToken);
-            logger.LogDebug("Deleted instance {Uuid} is cleaned", instance.Uuid);
+            try
+            {
+                await CleanAsync(deleted, instance, cancellationToken);
+            }
+            catch (Exception e) when (e is VirtException or KernelException or IOException)
+            {
+                logger.LogWarning("The files of deleted instance {Uuid} could not be removed, which is tried again: {Reason}", instance.Uuid, e.Message);
+            }
         }
+    }
+
+    private async Task CleanAsync(RequestContext context, Instance instance, CancellationToken cancellationToken)
+    {
+        using var held = await locks.AcquireAsync(instance.Uuid, cancellationToken);
+        await driver.DeleteAsync(Guid.Parse(instance.Uuid), cancellationToken);
+        instance.Cleaned = true;
+        await conductor.SaveAsync(context, instance, cancellationToken);
+        logger.LogDebug("Deleted instance {Uuid} is cleaned", instance.Uuid);
     }
 }

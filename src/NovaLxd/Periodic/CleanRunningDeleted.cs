@@ -5,6 +5,7 @@ using NovaLxd.Configuration;
 using NovaLxd.Instances;
 using NovaLxd.Messaging;
 using NovaLxd.Virt;
+using NovaLxd.Virt.Kernel;
 
 namespace NovaLxd.Periodic;
 
@@ -36,7 +37,14 @@ internal sealed class CleanRunningDeleted(
         {
             if (instance.DeletedAt is { } deletedAt && deletedAt <= limit)
             {
-                await CleanAsync(Guid.Parse(instance.Uuid), cancellationToken);
+                try
+                {
+                    await CleanAsync(Guid.Parse(instance.Uuid), cancellationToken);
+                }
+                catch (Exception e) when (e is VirtException or KernelException or IOException)
+                {
+                    logger.LogWarning("The container of deleted instance {Uuid} resists, which is tried again: {Reason}", instance.Uuid, e.Message);
+                }
             }
         }
     }

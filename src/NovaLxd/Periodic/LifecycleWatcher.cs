@@ -38,5 +38,11 @@ internal sealed class LifecycleWatcher(
         {
             logger.LogWarning("The end of container {Id} could not be told yet: {Reason}", happened.Id, e.Message);
         }
+#pragma warning disable CA1031 // Whatever it was: the ends of other guests have to be seen.
+        catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
+#pragma warning restore CA1031
+        {
+            logger.LogError(e, "The end of container {Id} could not be told", happened.Id);
+        }
     }
 }

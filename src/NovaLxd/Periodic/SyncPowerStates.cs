@@ -8,6 +8,7 @@ using NovaLxd.Objects;
 using NovaLxd.Operations.Power;
 using NovaLxd.Outcomes;
 using NovaLxd.Virt;
+using NovaLxd.Virt.Kernel;
 
 namespace NovaLxd.Periodic;
 
@@ -21,12 +22,20 @@ internal sealed class SyncPowerStates(
 {
     private static readonly string[] Attributes = ["info_cache", "system_metadata", "flavor", "metadata"];
 
+    /// <summary>An instance that resists does not keep the others; a conductor that does not answer ends the run.</summary>
     public async Task RunAsync(RequestContext context, CancellationToken cancellationToken)
     {
         var instances = await conductor.GetInstancesByHostAsync(context, options.Host, [], cancellationToken);
         foreach (var instance in instances.Where(i => i.TaskState is null))
         {
-            await SyncAsync(context, instance.Uuid, cancellationToken);
+            try
+            {
+                await SyncAsync(context, instance.Uuid, cancellationToken);
+            }
+            catch (Exception e) when (e is OutcomeException or VirtException or RemoteFailureException or KernelException)
+            {
+                logger.LogWarning("Instance {Uuid} could not be synced and is tried again: {Reason}", instance.Uuid, e.Message);
+            }
         }
     }
 

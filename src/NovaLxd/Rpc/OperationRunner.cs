@@ -67,7 +67,7 @@ internal sealed partial class OperationRunner(
         }
     }
 
-    // T
+    // T: but for an operation that the end of the service cut short, whose task_state leads the next start to what is half done.
     private async Task<JToken?> TaskStateResetAsync(
         RpcMethod method, RequestContext context, Invocation invocation, CancellationToken cancellationToken)
     {
@@ -75,7 +75,8 @@ internal sealed partial class OperationRunner(
         {
             return await EventedAsync(method, context, invocation, cancellationToken);
         }
-        catch (Exception e) when (method.Wraps.HasFlag(Wrap.T) && e is not UnexpectedTaskStateException && invocation.Instance is { } instance)
+        catch (Exception e) when (method.Wraps.HasFlag(Wrap.T) && e is not UnexpectedTaskStateException && invocation.Instance is { } instance
+            && !cancellationToken.IsCancellationRequested)
         {
             await RecordAsync("task_state", async token =>
             {

@@ -81,21 +81,20 @@ internal sealed class ComputeHost(
         // (2)
         state.Reached("waiting for nova-conductor");
         await conductor.WaitUntilReadyAsync(e => logger.LogWarning("No conductor answers yet: {Reason}", e.Message), cancellationToken);
-        controlPlane.Learn(await conductor.LearnReleaseAsync(context, cancellationToken));
+        await RepeatedAsync(async token => controlPlane.Learn(await conductor.LearnReleaseAsync(context, token)), cancellationToken);
         logger.LogInformation("The control plane speaks service version {Version}", controlPlane.ServiceVersion);
         await versions.EnsureAsync(context, cancellationToken);
 
         // (3)
         state.Reached("finding the host's records");
-        var service = await record.FindAsync(context, cancellationToken);
-        await node.EnsureAsync(context, service, cancellationToken);
+        await RepeatedAsync(async token => await node.EnsureAsync(context, await record.FindAsync(context, token), token), cancellationToken);
 
         // (4) Before messages are taken: nobody else touches the instances yet.
         state.Reached("recovering instances");
-        await initHost.RunAsync(context, cancellationToken);
+        await RepeatedAsync(token => initHost.RunAsync(context, token), cancellationToken);
 
         // (5)
-        await record.RegisterAsync(context, cancellationToken);
+        await RepeatedAsync(token => record.RegisterAsync(context, token), cancellationToken);
 
         // (6)
         state.Reached("reporting resources");
@@ -108,7 +107,11 @@ internal sealed class ComputeHost(
         state.Reached("declaring queues");
         await server.StartAsync(cancellationToken);
         _serving = true;
-        await record.ReportAsync(context, cancellationToken);
+        await RepeatedAsync(token => record.ReportAsync(context, token), cancellationToken);
         logger.LogInformation("Compute service {Host} is up", options.Host);
     }
+
+    /// <summary>A conductor that answers pings may still be without its database, or go away again.</summary>
+    private Task RepeatedAsync(Func<CancellationToken, Task> step, CancellationToken cancellationToken) => Retry.UntilDoneAsync(
+        step, e => logger.LogWarning("No progress with {Phase} yet: {Reason}", state.Phase, e.Message), cancellationToken);
 }

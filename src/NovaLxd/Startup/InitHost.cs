@@ -6,7 +6,6 @@ using NovaLxd.Logging;
 using NovaLxd.Messaging;
 using NovaLxd.Network;
 using NovaLxd.Objects;
-using NovaLxd.OpenStack;
 using NovaLxd.Operations.Power;
 using NovaLxd.Outcomes;
 using NovaLxd.Virt;
@@ -35,6 +34,7 @@ internal sealed class InitHost(
     /// <summary>What Nova loads at start, and what the steps need besides.</summary>
     private static readonly string[] Attributes = ["info_cache", "metadata", "system_metadata", "numa_topology", "flavor"];
 
+    /// <exception cref="TimeoutException">The conductor does not answer. All of it may be repeated.</exception>
     public async Task RunAsync(RequestContext context, CancellationToken cancellationToken)
     {
         var instances = await conductor.GetInstancesByHostAsync(context, options.Host, Attributes, cancellationToken);
@@ -45,11 +45,12 @@ internal sealed class InitHost(
             {
                 await RecoverAsync(context, instance, cancellationToken);
             }
-            catch (Exception e) when (e is OutcomeException or OpenStackException or VirtException or TimeoutException or RemoteFailureException
-                or Virt.Kernel.KernelException or Virt.Processes.CommandFailedException)
+#pragma warning disable CA1031 // One instance must not keep the others; what it was is told to its user.
+            catch (Exception e) when (e is not (TimeoutException or OperationCanceledException))
+#pragma warning restore CA1031
             {
                 logger.LogError(e, "The instance could not be recovered: {Reason}", e.Message);
-                await SetErrorAsync(context, instance, cancellationToken);
+                await SetErrorAsync(context, instance, e, cancellationToken);
             }
         }
     }
@@ -75,7 +76,8 @@ internal sealed class InitHost(
                 break;
             case RecoveryStep.Error:
                 logger.LogWarning("The service was stopped while it built the instance; it is in error now and can be deleted.");
-                await SetErrorAsync(context, instance, cancellationToken);
+                await SetErrorAsync(context, instance, new BuildAbortException(
+                    "The build was interrupted by a stop of the compute service: delete the server and create it again.", 500), cancellationToken);
                 break;
             case RecoveryStep.ForgetTask:
                 instance.TaskState = null;
@@ -130,17 +132,22 @@ internal sealed class InitHost(
         }
     }
 
-    private async Task SetErrorAsync(RequestContext context, Instance instance, CancellationToken cancellationToken)
+    private async Task SetErrorAsync(RequestContext context, Instance instance, Exception why, CancellationToken cancellationToken)
     {
         try
         {
             instance.VmState = VmState.Error;
             instance.TaskState = null;
             await conductor.SaveAsync(context, instance, cancellationToken);
+            await conductor.CreateAsync(context, InstanceFaults.From(why, instance.Uuid, options.Host), cancellationToken);
         }
         catch (InstanceNotFoundException)
         {
             logger.LogInformation("The instance was deleted meanwhile.");
+        }
+        catch (Exception e) when (e is OutcomeException or RemoteFailureException)
+        {
+            logger.LogError(e, "The instance could not be set to error: {Reason}", e.Message);
         }
     }
 }

@@ -22,6 +22,8 @@ internal sealed class ServiceRecord(ConductorClient conductor, ServiceOptions op
     /// <summary>Makes the row, or tells it the version we speak now.</summary>
     public async Task RegisterAsync(RequestContext context, CancellationToken cancellationToken)
     {
+        // A create whose answer was lost has made the row.
+        _service ??= await FindAsync(context, cancellationToken);
         if (_service is null)
         {
             var service = NovaObject.Create<Service>();

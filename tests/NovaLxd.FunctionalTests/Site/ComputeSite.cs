@@ -55,20 +55,9 @@ internal sealed class ComputeSite : IAsyncDisposable
     public IServiceProvider Services => _service!.Services;
 
     /// <summary>Null: none runs.</summary>
-    public int? SupervisorPid => Directory.EnumerateDirectories("/proc").Select(Path.GetFileName).Where(n => char.IsAsciiDigit(n![0]))
-        .Select(n => int.Parse(n!, CultureInfo.InvariantCulture)).Cast<int?>().FirstOrDefault(pid =>
-        {
-            try
-            {
-                var command = File.ReadAllText($"/proc/{pid}/cmdline");
-                return command.Contains($"{Path.Combine(Folder, "run")}\0", StringComparison.Ordinal)
-                    && command.Contains("novalxd-supervisor", StringComparison.Ordinal) && !command.StartsWith("setsid", StringComparison.Ordinal);
-            }
-            catch (IOException)
-            {
-                return false;
-            }
-        });
+    public int? SupervisorPid => ProcessIds().Cast<int?>().FirstOrDefault(pid => ReadOrEmpty($"/proc/{pid}/cmdline") is var command
+        && command.Contains($"{Path.Combine(Folder, "run")}\0", StringComparison.Ordinal)
+        && command.Contains("novalxd-supervisor", StringComparison.Ordinal) && !command.StartsWith("setsid", StringComparison.Ordinal));
 
     public IContainerDriver Driver => Services.GetRequiredService<IContainerDriver>();
 
@@ -261,12 +250,33 @@ internal sealed class ComputeSite : IAsyncDisposable
     public async Task AssertGoneAsync(Server server)
     {
         Assert.Null(await Driver.FindAsync(Guid.Parse(server.Uuid), CancellationToken.None));
+        await AssertNothingLeftAsync(server);
+    }
+
+    /// <summary>The same by what the host and the neighbours have, also for the program.</summary>
+    public async Task AssertNothingLeftAsync(Server server)
+    {
         Assert.Empty(Ports(server));
         Assert.DoesNotContain(Plane.PortsSeen, TapExists);
         await UntilAsync($"the allocation of {server.Uuid} is gone", () =>
             Task.FromResult(!Plane.Cloud.Placement.Consumers.ContainsKey(server.Uuid)));
         Assert.DoesNotContain(HostResources.Take(Mark).Lines, line => line.Contains(server.Uuid, StringComparison.Ordinal));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(StateFolder, $"*{server.Uuid}*", SearchOption.AllDirectories));
     }
+
+    /// <summary>Starts the program again after it was killed, and returns when it serves.</summary>
+    public async Task RestartProgramAsync()
+    {
+        var ups = Log().Split("is up\n").Length - 1;
+        Program.Start();
+        await ProgramServesAsync(ups + 1);
+    }
+
+    /// <summary>Process ids of the inits in this site's cgroups.</summary>
+    public List<int> Guests() => [.. GuestProcesses().Where(pid => ReadOrEmpty($"/proc/{pid}/comm") == "init\n")];
+
+    /// <summary>Process ids of everything in this site's cgroups.</summary>
+    public IEnumerable<int> GuestProcesses() => ProcessIds().Where(pid => ReadOrEmpty($"/proc/{pid}/cgroup").Contains(Mark, StringComparison.Ordinal));
 
     public Task CastAsync(string requestId, string method, JObject arguments) =>
         Plane.Api.CastAsync(new RpcTarget("compute", Mark, null, "6.0"), Plane.NewContext(requestId), method, arguments);
@@ -340,6 +350,22 @@ internal sealed class ComputeSite : IAsyncDisposable
             using var supervisor = Process.GetProcessById(pid);
             await Command.RunAsync("kill", "-TERM", pid.ToString(CultureInfo.InvariantCulture));
             await supervisor.WaitForExitAsync();
+        }
+    }
+
+    private static IEnumerable<int> ProcessIds() => Directory.EnumerateDirectories("/proc").Select(Path.GetFileName)
+        .Where(n => char.IsAsciiDigit(n![0])).Select(n => int.Parse(n!, CultureInfo.InvariantCulture));
+
+    /// <summary>A process may end while one looks at it.</summary>
+    private static string ReadOrEmpty(string path)
+    {
+        try
+        {
+            return File.ReadAllText(path);
+        }
+        catch (IOException)
+        {
+            return "";
         }
     }
 }

@@ -134,6 +134,23 @@ internal sealed class ControlPlane : IAsyncDisposable
             }),
         });
 
+    /// <summary>
+    /// The first request to the conductor that fits is neither carried out nor answered; the others are. The task completes when it has come.
+    /// </summary>
+    /// <param name="which">By name ("Instance.save") and arguments.</param>
+    public Task HoldConductor(Func<string, JObject, bool> which)
+    {
+        var held = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Interfere = async (name, args) =>
+        {
+            if (which(name, args) && held.TrySetResult())
+            {
+                await Task.Delay(Timeout.Infinite, _end.Token);
+            }
+        };
+        return held.Task;
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _end.CancelAsync();

@@ -110,6 +110,13 @@ internal sealed partial class OverlayBackend
             MakeLayers(paths, image, request.Files, firstId);
         }
 
+        if (template is not null)
+        {
+            // A record must not outlive what it speaks of: layers that a power failure or a host filled meanwhile takes away cannot be mounted ever again.
+            using var disk = DirectoryHandle.Open(paths.Disk);
+            disk.SyncFileSystem();
+        }
+
         var record = new RootfsRecord(request.Id, request.ImageKey, request.SizeBytes, request.IdMap?.HostBase, _time.GetUtcNow());
         StorageJson.Write(paths.Container, RootfsPaths.RecordName, record, StorageJson.Default.RootfsRecord);
     }

@@ -44,7 +44,7 @@ internal sealed class BuildAndRunInstance(
     public async Task<None> RunAsync(RequestContext context, Request request, CancellationToken cancellationToken)
     {
         var instance = request.Instance;
-        if (!await TakeOverAsync(context, instance, cancellationToken))
+        if (await IsBuiltAsync(context, instance, cancellationToken) || !await TakeOverAsync(context, instance, cancellationToken))
         {
             return default;
         }
@@ -63,6 +63,30 @@ internal sealed class BuildAndRunInstance(
         }
 
         return default;
+    }
+
+    /// <summary>
+    /// A request that comes a second time under another id (a sender that gave up waiting, an operator's replay) must not replace the guest that the first one
+    /// made: the row's task_state, by which <see cref="TakeOverAsync"/> is guarded, is that of a server which nobody is working on.
+    /// </summary>
+    private async Task<bool> IsBuiltAsync(RequestContext context, Instance instance, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var row = await conductor.GetInstanceAsync(context, instance.Uuid, [], cancellationToken);
+            if (row.VmState == VmState.Building)
+            {
+                return false;
+            }
+
+            logger.LogWarning("The instance is not built: it has been already, and is {VmState} on host {Host}.", row.VmState, row.Host ?? "none");
+        }
+        catch (InstanceNotFoundException e)
+        {
+            logger.LogInformation("The instance is not built: {Reason}", e.Message);
+        }
+
+        return true;
     }
 
     /// <summary>(1) False: deleted or taken by somebody else before we began.</summary>
@@ -95,7 +119,9 @@ internal sealed class BuildAndRunInstance(
         // (2) Before anything is made, so that a host that turns out to be full reschedules for free. The claim saves host and node: only then does
         // the API deliver Neutron's events for this instance.
         var claim = await resources.ClaimAsync(context, instance, request.Node, cancellationToken);
-        undo.Add("claim", token => claim.AbortAsync(context, token));
+
+        // A stop of the service leaves the row this host's, in its task: that is how the next start finds the build and tells the user.
+        undo.Add("claim", token => cancellationToken.IsCancellationRequested ? Task.CompletedTask : claim.AbortAsync(context, token));
         await serverGroups.CheckAsync(context, instance, request.RequestSpec, cancellationToken);
 
         // (3)

@@ -30,11 +30,24 @@ internal sealed class TerminateInstance(ConductorClient conductor, InstanceTeard
         catch (Exception e) when (e is not OperationCanceledException)
         {
             // The user sees an error and may delete again; the runner clears the task state and records the fault.
-            request.Instance.VmState = VmState.Error;
-            await conductor.SaveAsync(context, request.Instance, cancellationToken);
+            await SetErrorAsync(context, request.Instance, cancellationToken);
             throw;
         }
 
         return default;
+    }
+
+    /// <summary>Does not throw: the failure to be told is the one of the delete.</summary>
+    private async Task SetErrorAsync(RequestContext context, Instance instance, CancellationToken cancellationToken)
+    {
+        instance.VmState = VmState.Error;
+        try
+        {
+            await conductor.SaveAsync(context, instance, cancellationToken);
+        }
+        catch (Exception e) when (e is OutcomeException or RemoteFailureException or TimeoutException)
+        {
+            logger.LogError(e, "The instance could not be set to error: {Reason}", e.Message);
+        }
     }
 }

@@ -180,7 +180,9 @@ public sealed class OverlayBackendTests : IAsyncLifetime
         await CreateAsync(64 << 20);
         await _backend.UnmountAsync(_id, _none);
         var image = Path.Combine(Container, "root.ext4");
-        await File.WriteAllBytesAsync(image, new byte[1 << 20]);
+
+        // Not by a stream of .NET: it would lock the file, of which another test's child may still have a copy until it executes its program.
+        await CommandRunner.RunAsync(["dd", "status=none", "if=/dev/zero", $"of={image}", "bs=1M", "count=1"], _none);
         var failure = await Assert.ThrowsAsync<ContainerStateException>(() => _backend.MountAsync(_id, _none));
         Assert.Contains(image, failure.Message, StringComparison.Ordinal);
         await _backend.DeleteRootfsAsync(_id, _none);

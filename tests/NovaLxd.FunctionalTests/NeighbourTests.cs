@@ -1,0 +1,131 @@
+using Newtonsoft.Json.Linq;
+using NovaLxd.FunctionalTests.Site;
+using NovaLxd.TestCloud.Conductor;
+using NovaLxd.TestCloud.Http;
+
+namespace NovaLxd.FunctionalTests;
+
+/// <summary>The neighbours fail during deletes and periodic tasks; for builds see <see cref="BuildFailureTests"/>.</summary>
+[Collection("site"), Trait("Lane", "functional")]
+public sealed class NeighbourTests(Broker broker) : IAsyncLifetime
+{
+    private ComputeSite _site = null!;
+
+    public async Task InitializeAsync() => _site = await ComputeSite.StartAsync(broker.Rabbit,
+        ["report_interval = 1", "update_resources_interval = 1", "sync_power_state_interval = 1", "heal_instance_info_cache_interval = 1"]);
+
+    public Task DisposeAsync() => _site.DisposeAsync().AsTask();
+
+    [Theory]
+    [InlineData("Placement answers 500")]
+    [InlineData("Placement answers 503")]
+    [InlineData("Placement is down")]
+    [InlineData("Neutron answers 503")]
+    [InlineData("Neutron answers 409")]
+    [InlineData("Neutron is down")]
+    [InlineData("the conductor fails the save")]
+    [InlineData("the conductor fails the destroy")]
+    public async Task ADeleteThatFailsIsAnErrorThatCanBeRepeated(string fault)
+    {
+        var server = await _site.CreateActiveAsync();
+        await BreakAsync(fault);
+
+        Assert.Equal("Error", await _site.DeleteAsync(server));
+
+        var row = await _site.RowAsync(server);
+        Assert.Equal(("error", null), ((string?)row["vm_state"], (string?)row["task_state"]));
+        Assert.Contains(' ', _site.Fault(server));
+        Assert.DoesNotContain("Exception", _site.Fault(server), StringComparison.Ordinal);
+        Assert.Empty(_site.Guests());
+
+        await MendAsync();
+        Assert.Equal("Success", await _site.DeleteAsync(server));
+        Assert.True((bool?)(await _site.RowAsync(server))["deleted"]);
+        await _site.AssertGoneAsync(server);
+    }
+
+    [Fact]
+    public async Task SlowNeighboursAreWaitedFor()
+    {
+        foreach (var service in Services())
+        {
+            service.Faults.Add(new Fault { Delay = TimeSpan.FromMilliseconds(300) });
+        }
+
+        _site.Plane.Interfere = (_, _) => Task.Delay(100);
+        var server = await _site.CreateActiveAsync();
+        Assert.Equal("Success", await _site.DeleteAsync(server));
+        await _site.AssertGoneAsync(server);
+    }
+
+    [Theory]
+    [InlineData("Placement answers 500", "update_available_resource")]
+    [InlineData("Placement is down", "update_available_resource")]
+    [InlineData("Neutron answers 500", "_heal_instance_info_cache")]
+    [InlineData("the conductor fails everything", "_sync_power_states")]
+    public async Task APeriodicTaskThatFailsHarmsNobodyAndComesAgain(string fault, string task)
+    {
+        var server = await _site.CreateActiveAsync();
+        await BreakAsync(fault);
+        await _site.UntilAsync($"{task} has failed", () => Task.FromResult(_site.Log().Contains($"Periodic task {task} did not succeed", StringComparison.Ordinal)));
+
+        Assert.Single(_site.Guests());
+        Assert.True(ComputeSite.TapExists((string)Assert.Single(_site.Ports(server))["id"]!));
+        await Command.RunAsync("kill", "-9", $"{Assert.Single(_site.Guests())}");
+        await MendAsync();
+
+        // The end of the guest is seen although it may have come while nobody could be told.
+        await _site.StateAsync(server, "stopped");
+        var reported = Reports();
+        await _site.UntilAsync("the service says that it is alive", () => Task.FromResult(Reports() > reported));
+        Assert.Equal("Success", await _site.ActAsync(server, "start_instance", "powering-on"));
+        Assert.Equal("Success", await _site.DeleteAsync(server));
+        await _site.AssertGoneAsync(server);
+    }
+
+    private async Task BreakAsync(string fault)
+    {
+        var service = fault.StartsWith("Placement", StringComparison.Ordinal) ? (FakeService)_site.Plane.Cloud.Placement : _site.Plane.Cloud.Neutron;
+        switch (fault.Split(' ')[^1])
+        {
+            case "down":
+                await service.GoDownAsync();
+                break;
+            case "save":
+                _site.Plane.Interfere = (name, args) => name == "Instance.save"
+                    && (string?)args["objinst"]!["nova_object.data"]!["vm_state"] == "deleted" ? throw DatabaseIsAway() : Task.CompletedTask;
+                break;
+            case "destroy":
+                _site.Plane.Interfere = (name, _) => name == "Instance.destroy" ? throw DatabaseIsAway() : Task.CompletedTask;
+                break;
+            case "everything":
+                _site.Plane.Interfere = (_, _) => throw DatabaseIsAway();
+                break;
+            case var status:
+                service.Faults.Add(Fault.Answer(int.Parse(status, System.Globalization.CultureInfo.InvariantCulture)));
+                break;
+        }
+    }
+
+    private async Task MendAsync()
+    {
+        _site.Plane.Interfere = null;
+        foreach (var service in Services())
+        {
+            service.Faults.Clear();
+        }
+
+        await _site.Plane.Cloud.Placement.GoDownAsync();
+        await _site.Plane.Cloud.Placement.ComeUpAsync();
+        await _site.Plane.Cloud.Neutron.GoDownAsync();
+        await _site.Plane.Cloud.Neutron.ComeUpAsync();
+    }
+
+    private FakeService[] Services() =>
+        [_site.Plane.Cloud.Keystone, _site.Plane.Cloud.Placement, _site.Plane.Cloud.Neutron, _site.Plane.Cloud.Glance];
+
+    private int? Reports() => _site.Plane.Conductor.Locked(c => (int?)c.Services.Single()["report_count"]);
+
+    private static ConductorFailureException DatabaseIsAway() =>
+        new("oslo_db.exception", "DBConnectionError", "Lost connection to the database server", new JObject());
+}
