@@ -3,7 +3,7 @@
 #   ./tox-equivalent.sh [LANE...]
 #     format       formatting, shell scripts, systemd units
 #     build        the whole solution, warnings are errors
-#     plain        tests that need nothing
+#     plain        tests that need no more than compilers, for x86-64 and arm64
 #     broker       tests on a RabbitMQ of their own
 #     root         tests on this kernel: mounts, loop devices, bridges, namespaces, cgroups (as root)
 #     functional   the whole service in process, against fakes of the other services and a real RabbitMQ

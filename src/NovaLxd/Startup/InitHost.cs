@@ -26,6 +26,7 @@ internal sealed class InitHost(
     StopInstance stop,
     StartInstance start,
     RebootInstance reboot,
+    PauseInstance pause,
     UnpauseInstance unpause,
     InstanceOptions instanceOptions,
     ServiceOptions options,
@@ -94,6 +95,9 @@ internal sealed class InitHost(
                 break;
             case RecoveryStep.RebootHard:
                 await RebootAsync(context, instance, TaskState.RebootPendingHard, "HARD", cancellationToken);
+                break;
+            case RecoveryStep.Pause:
+                await pause.RunAsync(context, new(instance), cancellationToken);
                 break;
             case RecoveryStep.Unpause:
                 await unpause.RunAsync(context, new(instance), cancellationToken);

@@ -25,6 +25,7 @@ internal enum RecoveryStep
 
     RebootSoft,
     RebootHard,
+    Pause,
     Unpause,
     Stop,
     Start,
@@ -65,6 +66,7 @@ internal static class RecoveryPlan
             (_, TaskState.RebootPendingHard) => RecoveryStep.RebootHard,
             (_, not null) when !running && (SoftRebootTasks.Contains(taskState) || HardRebootTasks.Contains(taskState)) => RecoveryStep.RebootHard,
             (_, TaskState.RebootStarted or TaskState.RebootStartedHard or TaskState.Pausing or TaskState.Unpausing) when running => RecoveryStep.Active,
+            (_, TaskState.Pausing) when power == PowerState.Paused => RecoveryStep.Pause,
             (VmState.Paused, TaskState.Unpausing) => RecoveryStep.Unpause,
             (_, TaskState.PoweringOff) => RecoveryStep.Stop,
             (_, TaskState.PoweringOn) => RecoveryStep.Start,

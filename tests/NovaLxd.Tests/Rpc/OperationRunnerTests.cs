@@ -144,7 +144,9 @@ public sealed class OperationRunnerTests
         await Assert.ThrowsAsync<RpcFailureException>(() => running);
 
         Assert.StartsWith("Interrupted", (string?)_plane.Conductor.Faults[0]["message"], StringComparison.Ordinal);
-        Assert.Null((string?)_plane.Row["task_state"]);
+
+        // By which the next start finds what is half done.
+        Assert.Equal("pausing", (string?)_plane.Row["task_state"]);
     }
 
     [Fact]

@@ -25,6 +25,7 @@ public class RecoveryPlanTests
     [InlineData("active", "reboot_started", PowerState.Shutdown, nameof(RecoveryStep.RebootHard))]
     [InlineData("active", "reboot_started", PowerState.Running, nameof(RecoveryStep.Active))]
     [InlineData("active", "pausing", PowerState.Running, nameof(RecoveryStep.Active))]
+    [InlineData("active", "pausing", PowerState.Paused, nameof(RecoveryStep.Pause))]
     [InlineData("paused", "unpausing", PowerState.Paused, nameof(RecoveryStep.Unpause))]
     [InlineData("active", "powering-off", PowerState.Running, nameof(RecoveryStep.Stop))]
     [InlineData("stopped", "powering-on", PowerState.Shutdown, nameof(RecoveryStep.Start))]
