@@ -148,13 +148,13 @@ internal sealed partial class Guest : IDisposable
             return;
         }
 
+        _network = keptNetwork ?? NicMover.TryOpenNamespace(Record.Init.Pid);
         if (Record.State is not (ContainerState.Running or ContainerState.Frozen))
         {
-            // The supervisor died between clone and exec: without its "go" the child ends, with it init runs.
-            Record = Record with { State = ContainerState.Running };
+            EndHalfLaunched();
+            return;
         }
 
-        _network = keptNetwork ?? NicMover.TryOpenNamespace(Record.Init.Pid);
         _watch = _context.Loop.Watch(_pidfd, SysEpoll.EPOLLIN, OnInitEnded);
         Save(Record with { State = _cgroup.IsFrozen() ? ContainerState.Frozen : ContainerState.Running });
         if (keptTerminal is not null)

@@ -86,6 +86,26 @@ internal sealed partial class Guest
         done(true, reboot ? new ContainerStateException($"{Spec.Name} does not run and cannot be rebooted.") : null);
     }
 
+    /// <summary>
+    /// The earlier supervisor died between clone and the word that init runs. Without its "go" the child ends by itself, and one that has become init has lost its
+    /// console: either way it is none that could be answered for. Whoever asked for the launch has no answer, and asks again.
+    /// </summary>
+    private void EndHalfLaunched()
+    {
+        SysPidfd.SendSignal(_pidfd!, Signal.SIGKILL);
+        using (var epoll = SysEpoll.epoll_create1())
+        {
+            SysEpoll.epoll_ctl(epoll, SysEpoll.EPOLL_CTL_ADD, _pidfd!.Number, SysEpoll.EPOLLIN, 0);
+            SysEpoll.Wait(epoll, stackalloc (uint, long)[1], (int)LaunchLimit.TotalMilliseconds);
+        }
+
+        _pidfd.Dispose();
+        _pidfd = null;
+        RemoveCgroup();
+        DropNetwork(bringHome: true);
+        Finish(ContainerState.Stopped, "its launch ended with the supervisor that made it");
+    }
+
     private void OnInitEnded()
     {
         if (!TryReadStatus(out var status))
