@@ -38,7 +38,8 @@ internal sealed class LxdLaunch
         }
         catch (CommandFailedException e)
         {
-            return (null, $"LXD does not work here: {e.Message}");
+            // The client puts its advice for newcomers before the error.
+            return (null, $"LXD does not work here: {e.Message.Split('\n')[^1]}");
         }
     }
 

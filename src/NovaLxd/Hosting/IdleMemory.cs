@@ -14,7 +14,7 @@ internal sealed partial class IdleMemory(ComputeRpcServer server, TimeProvider t
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
 
     /// <summary>Bytes allocated since the last time that make it worth while: it takes tens of milliseconds, for which all threads are stopped.</summary>
-    private const long Worth = 4 << 20;
+    private const long Worth = 1 << 20;
 
     /// <summary>Bytes allocated in an interval below which it counts as quiet; reports and periodic tasks of an idle host mostly are.</summary>
     private const long Quiet = 1 << 20;
