@@ -29,8 +29,8 @@ internal sealed class Leftovers(
     ServiceHost host,
     ILogger<Leftovers> logger)
 {
-    /// <summary>Not the caller's token: a service that stops takes back all the same.</summary>
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
+    /// <summary>Not the caller's token: a service that stops takes back all the same. The user waits so long for the reason when a neighbour is away.</summary>
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
 
     /// <summary>nova.conf: long_rpc_timeout.</summary>
     private static readonly TimeSpan ConductorLimit = TimeSpan.FromMinutes(30);
