@@ -36,6 +36,10 @@ novalxd_configure() {
     iniset "$NOVALXD_CONF" DEFAULT state_path "$NOVALXD_STATE_DIR"
     iniset "$NOVALXD_CONF" DEFAULT instances_path "$NOVALXD_STATE_DIR/instances"
     iniset "$NOVALXD_CONF" lxd runtime_directory "$NOVALXD_RUNTIME_DIR"
+    if [ "$(cat /sys/module/apparmor/parameters/enabled 2> /dev/null)" = Y ]; then
+        sudo install -D -m 644 "$NOVALXD_DIR/etc/apparmor.d/novalxd-container" /etc/apparmor.d/novalxd-container
+        sudo apparmor_parser --replace /etc/apparmor.d/novalxd-container || die $LINENO "AppArmor did not take the profile of containers"
+    fi
 }
 
 novalxd_unit() {    # novalxd_unit NAME COMMAND...: the unit file of etc/systemd with this installation's paths
@@ -72,6 +76,10 @@ novalxd_stop() {
 }
 
 novalxd_clean() {
+    if [ -e /etc/apparmor.d/novalxd-container ]; then
+        sudo apparmor_parser --remove /etc/apparmor.d/novalxd-container 2> /dev/null || true
+        sudo rm -f /etc/apparmor.d/novalxd-container
+    fi
     sudo rm -f /etc/systemd/system/novalxd.service /etc/systemd/system/novalxd-supervisor.service
     sudo systemctl daemon-reload
     local target

@@ -75,6 +75,7 @@ do_step "build: service" build_service
 do_step "build: supervisor (native)" build_supervisor
 warn_of_no_aot
 do_step "lxcfs" start_lxcfs
+do_step "AppArmor profile" load_apparmor_profile
 do_step "NovaLxd up and known to Nova" start_compute
 "$HERE/images.sh" busybox debian > /dev/null || die "the images could not be made"
 do_step "images uploaded" seed_images

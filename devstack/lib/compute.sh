@@ -71,6 +71,17 @@ start_lxcfs() {
     wait_for 10 mountpoint -q /var/lib/lxcfs
 }
 
+# The label that containers run under, on hosts that have AppArmor; for as long as the stack lives, so not in /etc.
+load_apparmor_profile() {
+    [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ] || return 0
+    command -v apparmor_parser > /dev/null || { echo "AppArmor is active and there is no apparmor_parser: apt-get install apparmor" >&2; return 1; }
+    apparmor_parser --replace "$TOP/etc/apparmor.d/novalxd-container"
+}
+unload_apparmor_profile() {
+    ! grep -q '^novalxd-container ' /sys/kernel/security/apparmor/profiles 2>/dev/null ||
+        apparmor_parser --remove "$TOP/etc/apparmor.d/novalxd-container"
+}
+
 start_compute() {
     local supervisor service
     supervisor=$(readlink -f "$PROGRAMS/supervisor/novalxd-supervisor") service=$(readlink -f "$PROGRAMS/novalxd/novalxd")

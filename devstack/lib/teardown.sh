@@ -111,6 +111,7 @@ remove_leftovers() {
     done < <(awk '{ print $5 }' /proc/self/mountinfo | grep -F "$STACK_STATE/" | sort -r)
     for device in $(loop_devices); do losetup -d "$device"; done
     wait_for 10 cgroups_removed || true
+    unload_apparmor_profile
     return 0
 }
 loop_devices() { losetup -n -O NAME,BACK-FILE | awk -v state="$STACK_STATE/" 'index($2, state) == 1 { print $1 }'; }

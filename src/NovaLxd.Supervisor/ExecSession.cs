@@ -1,5 +1,6 @@
 using NovaLxd.Virt;
 using NovaLxd.Virt.Engine;
+using NovaLxd.Virt.Host;
 using NovaLxd.Virt.Kernel;
 
 namespace NovaLxd.Supervisor;
@@ -36,7 +37,7 @@ internal sealed class ExecSession
                 guest.Spec.IdMap is not null,
                 new ExecPlan.Inputs(
                     guest.Pidfd!.Number, read.Number, streams[0].Number, streams[1].Number, streams[2].Number, context.Host.OpenFilesLimit,
-                    Capabilities.Bounding(guest.Spec.Security), guest.Spec.SeccompFilter ?? SeccompProfile.Compile(guest.Spec.Security), context.Host.LoadedAppArmorProfile));
+                    Capabilities.Bounding(guest.Spec.Security), guest.Spec.SeccompFilter ?? SeccompProfile.Compile(guest.Spec.Security), AppArmor.LoadedProfile()));
             var session = new ExecSession(context, StartInPidNamespace(context, guest.Pidfd, steps, [guest.Pidfd.Number, read.Number, .. streams.Select(stream => stream.Number)]), done);
             try
             {

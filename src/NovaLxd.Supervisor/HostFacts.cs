@@ -6,8 +6,6 @@ namespace NovaLxd.Supervisor;
 /// <summary>What this host has of all that a container is shown or kept from.</summary>
 internal sealed partial class HostFacts
 {
-    private const string AppArmorProfile = "novalxd-container";
-    private const string AppArmorProfiles = "/sys/kernel/security/apparmor/profiles";
     private static readonly string[] LxcfsFiles =
         ["proc/cpuinfo", "proc/diskstats", "proc/loadavg", "proc/meminfo", "proc/slabinfo", "proc/stat", "proc/swaps", "proc/uptime", "sys/devices/system/cpu"];
 
@@ -20,10 +18,6 @@ internal sealed partial class HostFacts
     public IReadOnlyList<string> ReadOnlyPaths { get; } = [.. LaunchPlan.ReadOnlyPaths.Where(Path.Exists)];
 
     public long OpenFilesLimit { get; } = RaiseOpenFilesLimit();
-
-    /// <summary>The profile, where AppArmor is on and the host's administrator has loaded it.</summary>
-    public string? LoadedAppArmorProfile { get; } =
-        File.Exists(AppArmorProfiles) && File.ReadLines(AppArmorProfiles).Any(line => line.StartsWith($"{AppArmorProfile} (", StringComparison.Ordinal)) ? AppArmorProfile : null;
 
     /// <summary>Looked up at each launch, as lxcfs comes and goes.</summary>
     public static IReadOnlyList<string> FindLxcfsFiles(string? lxcfsPath) =>

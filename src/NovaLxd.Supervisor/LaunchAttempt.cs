@@ -1,6 +1,7 @@
 using NovaLxd.Virt;
 using NovaLxd.Virt.Cgroups;
 using NovaLxd.Virt.Engine;
+using NovaLxd.Virt.Host;
 using NovaLxd.Virt.Kernel;
 
 namespace NovaLxd.Supervisor;
@@ -182,7 +183,7 @@ internal sealed class LaunchAttempt : IDisposable
         OpenFilesLimit = context.Host.OpenFilesLimit,
         DroppedCapabilities = Capabilities.Bounding(spec.Security),
         Seccomp = spec.SeccompFilter ?? SeccompProfile.Compile(spec.Security),
-        AppArmorProfile = context.Host.LoadedAppArmorProfile,
+        AppArmorProfile = AppArmor.LoadedProfile(),
     };
 
     private void Prepare()

@@ -15,6 +15,10 @@ lane_hostvm() {
     fi
     # shellcheck disable=SC2016    # for the shell in there
     check "cgroup v2 and AppArmor are there" tests/hostvm/run -- sh -c '[ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ] && aa-enabled'
+    # Its profile is loaded before anything runs, so the root tests run under it as well.
+    # shellcheck disable=SC2016    # for the shell in there
+    check "AppArmor profile" tests/hostvm/run -- bash -c '. devstack/lib/common.sh && . devstack/lib/compute.sh && load_apparmor_profile &&
+        unload_apparmor_profile && ! grep novalxd /sys/kernel/security/apparmor/profiles && load_apparmor_profile'
     check "units of service and supervisor" tests/hostvm/run --timeout 300 -- tests/hostvm/units_test.sh artifacts/hostvm
     hostvm_root_tests
     trap - RETURN
@@ -35,7 +39,7 @@ hostvm_root_tests() {
         # The native supervisor, as users have it, and because a compiler at run time is slow when emulated.
         tests/hostvm/run --timeout "${HOSTVM_TEST_TIMEOUT:-1500}" -- \
             env NOVALXD_TEST_SUPERVISOR=/mnt/project/artifacts/hostvm/supervisor/novalxd-supervisor dotnet test "tests/$project/bin/Release/net10.0/$project.dll" \
-            --filter Lane=root --logger "trx;LogFileName=$project.trx" --results-directory "TestResults/hostvm" > "$out/$project.log" 2>&1 || rc=$?
+            --filter 'Lane=root|Lane=hostvm' --logger "trx;LogFileName=$project.trx" --results-directory "TestResults/hostvm" > "$out/$project.log" 2>&1 || rc=$?
         report_trx "$project" "$out" $rc
     done
 }

@@ -121,14 +121,9 @@ internal sealed class HostInspector(VirtOptions options, Func<ICgroups> detectCg
             yield return "lxcfs";
         }
 
-        if (HasAppArmor)
+        if (AppArmor.LoadedProfile(root) is not null)
         {
             yield return "apparmor";
-        }
-
-        if (HasSelinux)
-        {
-            yield return "selinux";
         }
     }
 
@@ -144,15 +139,16 @@ internal sealed class HostInspector(VirtOptions options, Func<ICgroups> detectCg
             yield return $"lxcfs is not mounted on {options.LxcfsPath}: guests see the memory, processors and uptime of the host in /proc. Install and start it (Debian: apt install lxcfs).";
         }
 
-        if (!HasAppArmor && !HasSelinux)
+        if (AppArmor.IsOn(root) && AppArmor.LoadedProfile(root) is null)
         {
-            yield return "Neither AppArmor nor SELinux is active: containers are confined by user namespaces, seccomp and cgroups alone.";
+            yield return $"AppArmor is active, but its profile {AppArmor.Profile} is not loaded: containers run without it. Install etc/apparmor.d/{AppArmor.Profile} "
+                + $"as /etc/apparmor.d/{AppArmor.Profile} and load it (apparmor_parser -r).";
+        }
+        else if (!AppArmor.IsOn(root))
+        {
+            yield return "AppArmor is not active: containers are confined by user namespaces, seccomp and cgroups alone.";
         }
     }
-
-    private bool HasAppArmor => Read("sys/module/apparmor/parameters/enabled").Trim() == "Y";
-
-    private bool HasSelinux => File.Exists(Path.Combine(root, "sys/fs/selinux/enforce"));
 
     /// <summary>"6.1.0-28-amd64" is 6.1.</summary>
     internal static Version ParseKernel(string release)

@@ -55,6 +55,18 @@ public sealed class ContainerEngineTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task APrivilegedOneHasTheHostsIdsAndStillNamespacesAndAFilter()
+    {
+        var spec = _host.NewPrivilegedSpec();
+        await _host.Engine.LaunchAsync(spec, CancellationToken.None);
+        Assert.Equal("0 0 4294967295", await _host.ShellAsync(spec.Id, "echo $(cat /proc/self/uid_map)"));
+        Assert.Equal(spec.Hostname, await _host.ShellAsync(spec.Id, "hostname"));
+        Assert.Equal("2", await _host.ShellAsync(spec.Id, "grep Seccomp: /proc/1/status | grep -o '[0-9]'"));
+        Assert.Equal("done", await _host.ShellAsync(spec.Id, "dd if=/proc/kcore bs=1 count=1 2>/dev/null | grep -q . || echo done"));
+        Assert.True(await _host.Engine.StopAsync(spec.Id, Grace, CancellationToken.None));
+    }
+
+    [Fact]
     public async Task NothingOfTheHostIsMountedInside()
     {
         var spec = _host.NewSpec();

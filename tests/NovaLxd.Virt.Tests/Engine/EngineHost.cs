@@ -80,6 +80,15 @@ internal sealed class EngineHost : IAsyncDisposable
         };
     }
 
+    /// <summary>A container whose root is the host's.</summary>
+    public LaunchSpec NewPrivilegedSpec()
+    {
+        var spec = NewSpec();
+        NovaLxd.Virt.Cgroups.CgroupFile.ChangeOwner(spec.Root.UpperDirectory, 0);
+        NovaLxd.Virt.Cgroups.CgroupFile.ChangeOwner(spec.Root.WorkDirectory, 0);
+        return spec with { IdMap = null, Security = new SecuritySpec { Privileged = true } };
+    }
+
     /// <summary>A veth pair whose host end is up; both ends carry the mark.</summary>
     public async Task<ContainerNic> NewNicAsync(string guestName = "eth0")
     {

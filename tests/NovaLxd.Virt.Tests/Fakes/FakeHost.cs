@@ -20,6 +20,7 @@ internal sealed class FakeHost : IDisposable
         Put("proc/cpuinfo", "processor : 0\nvendor_id : GenuineIntel\nmodel name : Intel(R) Xeon(R)\nphysical id : 0\nsiblings : 4\ncpu cores : 2\nflags : fpu sse2\n\nprocessor : 1\nphysical id : 0\n");
         Put("sys/devices/system/cpu/online", "0-3\n");
         Put("sys/module/apparmor/parameters/enabled", "Y\n");
+        Put("sys/kernel/security/apparmor/profiles", "novalxd-container (enforce)\nlsb_release (enforce)\n");
     }
 
     public List<string> CgroupWarnings { get; } = [];

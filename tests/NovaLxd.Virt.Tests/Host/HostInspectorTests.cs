@@ -28,11 +28,21 @@ public sealed class HostInspectorTests : IDisposable
     {
         _host.Put("proc/self/mountinfo", "");
         _host.Remove("sys/module/apparmor/parameters/enabled");
+        _host.Remove("sys/kernel/security/apparmor/profiles");
         var host = await _host.Inspect(Options).DescribeAsync(new FakeStorage(new Journal()), CancellationToken.None);
         Assert.DoesNotContain("lxcfs", host.Abilities);
         Assert.DoesNotContain("apparmor", host.Abilities);
         Assert.Contains(host.Warnings, warning => warning.Contains("/var/lib/lxcfs", StringComparison.Ordinal));
-        Assert.Contains(host.Warnings, warning => warning.Contains("AppArmor", StringComparison.Ordinal));
+        Assert.Contains(host.Warnings, warning => warning.Contains("AppArmor is not active", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task AProfileThatIsNotLoadedIsAWarningAndNoAbility()
+    {
+        _host.Put("sys/kernel/security/apparmor/profiles", "novalxd-container-of-another (enforce)\n");
+        var host = await _host.Inspect(Options).DescribeAsync(new FakeStorage(new Journal()), CancellationToken.None);
+        Assert.DoesNotContain("apparmor", host.Abilities);
+        Assert.Contains("apparmor_parser -r", Assert.Single(host.Warnings), StringComparison.Ordinal);
     }
 
     [Fact]
