@@ -1,4 +1,6 @@
+using Newtonsoft.Json.Linq;
 using NovaLxd.FunctionalTests.Site;
+using NovaLxd.Messaging;
 using NovaLxd.TestCloud.RabbitMq;
 using NovaLxd.Virt.Tests;
 
@@ -14,34 +16,124 @@ public sealed class BrokerTests
     public async Task ABuildSurvivesARestartOfTheBroker(bool killed)
     {
         RootLane.Require();
-        var broker = await RabbitMqFixture.StartAsync();
-        await using (broker)
+        await using var broker = await RabbitMqFixture.StartAsync();
+        var site = await ComputeSite.StartAsync(broker);
+        try
         {
-            var site = await ComputeSite.StartAsync(broker);
+            site.Plane.AgentAlive = false;
+            var server = await site.CreateAsync(new ServerRequest { ImageId = site.AddImage() });
+            await site.UntilAsync("the port is plugged", () => Task.FromResult(
+                site.Ports(server).Any(p => ComputeSite.TapExists((string)p["id"]!))));
+
+            await (killed ? broker.KillAsync() : broker.StopAsync());
+            await broker.StartAgainAsync();
+            site.Plane.AgentAlive = true;
+
+            await site.StateAsync(server, "active");
+            Assert.Equal("Success", await site.FinishedAsync(server.RequestId));
+            Assert.Equal("Success", await site.DeleteAsync(server));
+            await site.AssertGoneAsync(server);
+        }
+        finally
+        {
+            await site.DisposeAsync(HostIsTheBrokers);
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task CallsAreAnsweredAgainAfterARestartOfTheBroker(bool killed)
+    {
+        RootLane.Require();
+        await using var broker = await RabbitMqFixture.StartAsync();
+        var site = await ComputeSite.StartAsync(broker, ["rpc_response_timeout = 60"]);
+        try
+        {
+            var server = await site.CreateActiveAsync();
+            await site.CallAsync(server, "get_console_output", Tail()); // the API has its reply queue from its first call on
+            var queues = await QueuesAsync(broker);
+            var answer = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            var asked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            site.Plane.Interfere = (name, _) => name == "Instance.save" && asked.TrySetResult() ? answer.Task : Task.CompletedTask;
+            var pause = await site.SendAsync(server, "pause_instance", "pausing");
+            await site.UntilAsync("the service calls the conductor", () => Task.FromResult(asked.Task.IsCompleted));
+            using var end = new CancellationTokenSource();
+            var callers = Enumerable.Range(0, 4).Select(_ => CallUntilAsync(site, server, end.Token)).ToArray();
+
+            await (killed ? broker.KillAsync() : broker.StopAsync());
+            await broker.StartAgainAsync();
+            answer.SetResult();
+
+            // The conductor's answer finds its way over the new connections.
+            Assert.Equal("Success", await site.FinishedAsync(pause));
+            await site.StateAsync(server, "paused");
+            Assert.Contains(BusyboxImage.Greeting, (string?)await site.CallAsync(server, "get_console_output", Tail()), StringComparison.Ordinal);
+            await end.CancelAsync();
+            Assert.All(await Task.WhenAll(callers), answered => Assert.True(answered > 0));
+            Assert.Equal(queues, await QueuesAsync(broker));
+            Assert.Equal("Success", await site.DeleteAsync(server));
+            await site.AssertGoneAsync(server);
+        }
+        finally
+        {
+            await site.DisposeAsync(HostIsTheBrokers);
+        }
+    }
+
+    [Fact]
+    public async Task ServersLeaveNoQueueAndNoMessageOnTheBroker()
+    {
+        RootLane.Require();
+        await using var broker = await RabbitMqFixture.StartAsync();
+        await using var site = await ComputeSite.StartAsync(broker);
+        await OneLifeAsync(site);
+        var queues = await QueuesAsync(broker);
+        Assert.NotEmpty(queues);
+
+        for (var i = 0; i < 3; i++)
+        {
+            await OneLifeAsync(site);
+        }
+
+        Assert.Equal(queues, await QueuesAsync(broker));
+        await site.StopServiceAsync();
+        Assert.All(await QueuesAsync(broker), queue => Assert.EndsWith(" 0 messages", queue, StringComparison.Ordinal));
+    }
+
+    private static async Task OneLifeAsync(ComputeSite site)
+    {
+        var server = await site.CreateActiveAsync();
+        await site.CallAsync(server, "get_console_output", Tail());
+        Assert.Equal("Success", await site.DeleteAsync(server));
+    }
+
+    private static JObject Tail() => new() { ["tail_length"] = null };
+
+    /// <summary>Asks for the console again and again, whatever comes of it; returns how often there was an answer.</summary>
+    private static async Task<int> CallUntilAsync(ComputeSite site, Server server, CancellationToken end)
+    {
+        var answered = 0;
+        while (!end.IsCancellationRequested)
+        {
             try
             {
-                site.Plane.AgentAlive = false;
-                var server = await site.CreateAsync(new ServerRequest { ImageId = site.AddImage() });
-                await site.UntilAsync("the port is plugged", () => Task.FromResult(
-                    site.Ports(server).Any(p => ComputeSite.TapExists((string)p["id"]!))));
-
-                await (killed ? broker.KillAsync() : broker.StopAsync());
-                await broker.StartAgainAsync();
-                site.Plane.AgentAlive = true;
-
-                await site.StateAsync(server, "active");
-                Assert.Equal("Success", await site.FinishedAsync(server.RequestId));
-                Assert.Equal("Success", await site.DeleteAsync(server));
-                await site.AssertGoneAsync(server);
+                await site.CallAsync(server, "get_console_output", Tail());
+                answered++;
             }
-            finally
+            catch (Exception e) when (e is RpcTimeoutException or MessageDeliveryException)
             {
-                await site.DisposeAsync(HostIsTheBrokers);
+                // Lost with the broker; the next one is the test.
             }
         }
 
-        // The broker's own processes have other ids after a restart.
-        static bool HostIsTheBrokers(string line) => line.Contains("rabbit", StringComparison.Ordinal)
-            || line.Contains("erl", StringComparison.Ordinal);
+        return answered;
     }
+
+    private static async Task<IReadOnlyList<string>> QueuesAsync(RabbitMqFixture broker) =>
+        [.. (await broker.ListAsync("list_queues", "name", "messages")).Select(q => $"{q[0]} {q[1]} messages").Order(StringComparer.Ordinal)];
+
+    /// <summary>The broker's own processes have other ids after a restart.</summary>
+    private static bool HostIsTheBrokers(string line) => line.Contains("rabbit", StringComparison.Ordinal)
+        || line.Contains("erl", StringComparison.Ordinal);
 }

@@ -4,7 +4,10 @@ using NovaLxd.TestCloud.Http;
 
 namespace NovaLxd.FunctionalTests;
 
-/// <summary>kill -9 of the service in each phase of a build and of a delete: the next start brings everything to a state that is true.</summary>
+/// <summary>
+/// kill -9 of the service, in each phase of a build and of a delete too: guests do not notice, and the next start brings everything to a state that is
+/// true.
+/// </summary>
 [Collection("site"), Trait("Lane", "functional")]
 public sealed class KillTests(Broker broker) : IAsyncLifetime
 {
@@ -19,6 +22,37 @@ public sealed class KillTests(Broker broker) : IAsyncLifetime
     }
 
     public Task DisposeAsync() => _site.DisposeAsync().AsTask();
+
+    [Fact]
+    public async Task AGuestRunsOnAndCanBeManagedAfterwards()
+    {
+        var server = await _site.CreateActiveAsync();
+        var init = Assert.Single(_site.Guests());
+
+        await _site.Program.KillAsync();
+        Assert.Equal(init, Assert.Single(_site.Guests()));
+        await _site.RestartProgramAsync();
+
+        Assert.Equal(init, Assert.Single(_site.Guests()));
+        Assert.Equal("active", (string?)(await _site.RowAsync(server))["vm_state"]);
+        var console = (string?)await _site.CallAsync(server, "get_console_output", new() { ["tail_length"] = null });
+        Assert.Contains(BusyboxImage.Greeting, console, StringComparison.Ordinal);
+        Assert.Equal("Success", await _site.DeleteAsync(server));
+        Assert.Empty(_site.Guests());
+    }
+
+    [Fact]
+    public async Task AKilledStopIsFinished()
+    {
+        var server = await _site.CreateActiveAsync();
+        await _site.Program.KillAsync();
+        _site.Plane.Conductor.Locked(c => c.Instances[server.Uuid]["task_state"] = "powering-off");
+
+        await _site.RestartProgramAsync();
+
+        await _site.StateAsync(server, "stopped");
+        Assert.Empty(_site.Guests());
+    }
 
     /// <summary>Before the claim the instance is not this host's: nobody but the API, which deletes it without us, is to do anything.</summary>
     [Fact]
@@ -86,6 +120,7 @@ public sealed class KillTests(Broker broker) : IAsyncLifetime
     [InlineData("before the stop")]
     [InlineData("container stopping")]
     [InlineData("container gone")]
+    [InlineData("ports being released")]
     [InlineData("ports released")]
     [InlineData("record says deleted")]
     [InlineData("allocation gone")]
@@ -145,6 +180,9 @@ public sealed class KillTests(Broker broker) : IAsyncLifetime
                 _site.Plane.Cloud.Neutron.ForgetRequests();
                 _site.Plane.Cloud.Neutron.Faults.Add(new Fault("GET", "/v2.0/ports") { Delay = Long, Times = 1 });
                 return () => _site.Guests().Count == 0 && Asked(_site.Plane.Cloud.Neutron, "GET", "/v2.0/ports");
+            case "ports being released":
+                _site.Plane.Cloud.Neutron.Faults.Add(new Fault("DELETE", "/v2.0/ports") { Delay = Long, Times = 1 });
+                return () => Asked(_site.Plane.Cloud.Neutron, "DELETE", "/v2.0/ports");
             case "record says deleted":
                 _site.Plane.Cloud.Placement.Faults.Add(new Fault("DELETE", "/allocations") { Delay = Long, Times = 1 });
                 return () => Asked(_site.Plane.Cloud.Placement, "DELETE", "/allocations");

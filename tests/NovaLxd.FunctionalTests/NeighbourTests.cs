@@ -5,7 +5,7 @@ using NovaLxd.TestCloud.Http;
 
 namespace NovaLxd.FunctionalTests;
 
-/// <summary>The neighbours fail during deletes and periodic tasks; for builds see <see cref="BuildFailureTests"/>.</summary>
+/// <summary>The neighbours fail during builds, deletes and periodic tasks; for what only a build asks of them see <see cref="BuildFailureTests"/>.</summary>
 [Collection("site"), Trait("Lane", "functional")]
 public sealed class NeighbourTests(Broker broker) : IAsyncLifetime
 {
@@ -20,6 +20,9 @@ public sealed class NeighbourTests(Broker broker) : IAsyncLifetime
     [InlineData("Placement answers 500")]
     [InlineData("Placement answers 503")]
     [InlineData("Placement is down")]
+    [InlineData("Placement answers 409")]
+    [InlineData("Keystone answers 500")]
+    [InlineData("Keystone is down")]
     [InlineData("Neutron answers 503")]
     [InlineData("Neutron answers 409")]
     [InlineData("Neutron is down")]
@@ -32,15 +35,46 @@ public sealed class NeighbourTests(Broker broker) : IAsyncLifetime
 
         Assert.Equal("Error", await _site.DeleteAsync(server));
 
-        var row = await _site.RowAsync(server);
-        Assert.Equal(("error", null), ((string?)row["vm_state"], (string?)row["task_state"]));
-        Assert.Contains(' ', _site.Fault(server));
-        Assert.DoesNotContain("Exception", _site.Fault(server), StringComparison.Ordinal);
-        Assert.Empty(_site.Guests());
-
+        await AssertReadableErrorAsync(server);
         await MendAsync();
         Assert.Equal("Success", await _site.DeleteAsync(server));
         Assert.True((bool?)(await _site.RowAsync(server))["deleted"]);
+        await _site.AssertGoneAsync(server);
+    }
+
+    [Theory]
+    [InlineData("Keystone answers 500")]
+    [InlineData("Keystone is down")]
+    [InlineData("Neutron answers 409")]
+    [InlineData("Neutron answers 503")]
+    [InlineData("Neutron is down")]
+    [InlineData("Glance answers 503")]
+    [InlineData("Glance is down")]
+    [InlineData("the conductor fails the networking")]
+    [InlineData("the conductor fails the spawning")]
+    public async Task ABuildThatFailsIsAnErrorThatLeavesNothing(string fault)
+    {
+        var image = _site.AddImage();
+        await BreakAsync(fault);
+
+        var server = await _site.CreateAsync(new ServerRequest { ImageId = image });
+        await _site.FinishedAsync(server.RequestId);
+
+        await AssertReadableErrorAsync(server);
+        await MendAsync();
+        Assert.Equal("Success", await _site.DeleteAsync(server));
+        await _site.AssertGoneAsync(server);
+        Assert.Equal("Success", await _site.DeleteAsync(await _site.CreateActiveAsync(new ServerRequest { ImageId = image })));
+    }
+
+    /// <summary>What a build takes is claimed by the scheduler, and reported when Placement is back.</summary>
+    [Fact]
+    public async Task ABuildNeedsNoPlacement()
+    {
+        await BreakAsync("Placement is down");
+        var server = await _site.CreateActiveAsync();
+        await MendAsync();
+        Assert.Equal("Success", await _site.DeleteAsync(server));
         await _site.AssertGoneAsync(server);
     }
 
@@ -83,17 +117,36 @@ public sealed class NeighbourTests(Broker broker) : IAsyncLifetime
         await _site.AssertGoneAsync(server);
     }
 
+    private async Task AssertReadableErrorAsync(Server server)
+    {
+        var row = await _site.RowAsync(server);
+        Assert.Equal(("error", null), ((string?)row["vm_state"], (string?)row["task_state"]));
+        Assert.Contains(' ', _site.Fault(server));
+        Assert.DoesNotContain("Exception", _site.Fault(server), StringComparison.Ordinal);
+        Assert.Empty(_site.Guests());
+    }
+
     private async Task BreakAsync(string fault)
     {
-        var service = fault.StartsWith("Placement", StringComparison.Ordinal) ? (FakeService)_site.Plane.Cloud.Placement : _site.Plane.Cloud.Neutron;
+        var service = Services().FirstOrDefault(s => fault.StartsWith(s.Name, StringComparison.OrdinalIgnoreCase));
+        if (service == _site.Plane.Cloud.Keystone)
+        {
+            _site.Plane.Cloud.Keystone.RevokeAll(); // else nobody would ask it
+        }
+
         switch (fault.Split(' ')[^1])
         {
             case "down":
-                await service.GoDownAsync();
+                await service!.GoDownAsync();
                 break;
             case "save":
                 _site.Plane.Interfere = (name, args) => name == "Instance.save"
                     && (string?)args["objinst"]!["nova_object.data"]!["vm_state"] == "deleted" ? throw DatabaseIsAway() : Task.CompletedTask;
+                break;
+            case "networking" or "spawning":
+                var state = fault.Split(' ')[^1];
+                _site.Plane.Interfere = (name, args) => name == "Instance.save"
+                    && (string?)args["objinst"]!["nova_object.data"]!["task_state"] == state ? throw DatabaseIsAway() : Task.CompletedTask;
                 break;
             case "destroy":
                 _site.Plane.Interfere = (name, _) => name == "Instance.destroy" ? throw DatabaseIsAway() : Task.CompletedTask;
@@ -102,7 +155,7 @@ public sealed class NeighbourTests(Broker broker) : IAsyncLifetime
                 _site.Plane.Interfere = (_, _) => throw DatabaseIsAway();
                 break;
             case var status:
-                service.Faults.Add(Fault.Answer(int.Parse(status, System.Globalization.CultureInfo.InvariantCulture)));
+                service!.Faults.Add(Fault.Answer(int.Parse(status, System.Globalization.CultureInfo.InvariantCulture)));
                 break;
         }
     }
@@ -113,12 +166,9 @@ public sealed class NeighbourTests(Broker broker) : IAsyncLifetime
         foreach (var service in Services())
         {
             service.Faults.Clear();
+            await service.GoDownAsync();
+            await service.ComeUpAsync();
         }
-
-        await _site.Plane.Cloud.Placement.GoDownAsync();
-        await _site.Plane.Cloud.Placement.ComeUpAsync();
-        await _site.Plane.Cloud.Neutron.GoDownAsync();
-        await _site.Plane.Cloud.Neutron.ComeUpAsync();
     }
 
     private FakeService[] Services() =>
