@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using Microsoft.Extensions.DependencyInjection;
 using Newtonsoft.Json.Linq;
@@ -349,9 +348,8 @@ internal sealed class ComputeSite : IAsyncDisposable
     {
         if (SupervisorPid is { } pid)
         {
-            using var supervisor = Process.GetProcessById(pid);
-            await Command.RunAsync("kill", "-TERM", pid.ToString(CultureInfo.InvariantCulture));
-            await supervisor.WaitForExitAsync();
+            await Command.RunAsync("kill", "-TERM", $"{pid}");
+            await ProcessEnd.WaitAsync(pid);
         }
     }
 

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Microsoft.Extensions.Logging.Abstractions;
 using NovaLxd.Virt.Engine;
 using NovaLxd.Virt.Network;
@@ -152,12 +151,9 @@ internal sealed class EngineHost : IAsyncDisposable
         }
 
         await Engine.DisposeAsync();
-        using (var supervisor = Process.GetProcessById(FindSupervisor()))
-        {
-            await RunAsync("kill", "-TERM", supervisor.Id.ToString(System.Globalization.CultureInfo.InvariantCulture));
-            await supervisor.WaitForExitAsync();
-        }
-
+        var supervisor = FindSupervisor();
+        await RunAsync("kill", "-TERM", $"{supervisor}");
+        await ProcessEnd.WaitAsync(supervisor);
         foreach (var link in _links.Where(link => Directory.Exists($"/sys/class/net/{link}")))
         {
             await RunAsync("ip", "link", "delete", link);
