@@ -17,6 +17,7 @@ LANES=(format build plain broker root functional cloud hostvm)
 RESULTS=$PWD/TestResults
 # The packages of a lane are installed by the same functions as those of the stack, with their state below TestResults.
 STACK_LOGS=${STACK_LOGS:-$RESULTS/logs}
+export STACK_BUILDS=$PWD/artifacts/stack
 # shellcheck source=devstack/lib/common.sh
 . devstack/lib/common.sh
 for part in tests/lanes/*.sh; do

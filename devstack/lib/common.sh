@@ -7,6 +7,7 @@ TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 STACK_STATE=${STACK_STATE:-/var/lib/novalxd-stack}
 STACK_LOGS=${STACK_LOGS:-/var/log/novalxd-stack}
 STACK_CACHE=${STACK_CACHE:-/var/cache/novalxd}
+STACK_BUILDS=${STACK_BUILDS:-$STACK_STATE/build}
 ETC=$STACK_STATE/etc
 RUN=$STACK_STATE/run
 

@@ -1,10 +1,9 @@
 # shellcheck shell=bash
 # Sourced: builds NovaLxd, starts supervisor and service, and waits until Nova knows the host.
 
-# The newest build; each has a folder of its own, named by the hash of what it was made from, so that a running program
+# The newest build is $PROGRAMS; each has a folder of its own, named by the hash of what it was made from, so that a running program
 # keeps its files while the next is made.
-BUILDS=$STACK_STATE/build
-PROGRAMS=$BUILDS/current
+PROGRAMS=$STACK_BUILDS/current
 
 source_hash() {
     (cd "$TOP" && find src Directory.*.props global.json -type f -not -path '*/bin/*' -not -path '*/obj/*' -print0 |
@@ -22,12 +21,12 @@ runtime_id() {
 # publish PROJECT FOLDER PROPERTY...: into a tree of its own, so that bin and obj of the checkout stay as they are.
 publish() {
     local project=$1 out=$2; shift 2
-    dotnet publish "$TOP/src/$project/$project.csproj" -c Release -r "$(runtime_id)" --artifacts-path "$BUILDS/artifacts" \
+    dotnet publish "$TOP/src/$project/$project.csproj" -c Release -r "$(runtime_id)" --artifacts-path "$STACK_BUILDS/artifacts" \
         -nologo -v quiet -clp:NoSummary -o "$out" "$@" > "$STACK_LOGS/publish-$project.log" 2>&1
 }
 
 build_service() {
-    local out; out=$BUILDS/$(source_hash)
+    local out; out=$STACK_BUILDS/$(source_hash)
     if [ ! -e "$out/novalxd/novalxd" ]; then
         publish NovaLxd "$out.new/novalxd" --self-contained false -p:PublishReadyToRun=true ||
             { tail -20 "$STACK_LOGS/publish-NovaLxd.log" >&2; rm -rf "$out.new"; return 1; }
@@ -39,7 +38,7 @@ build_service() {
 # Ahead of time it is a program of a few megabytes that starts in milliseconds and holds next to no memory. Where the native
 # compiler does not work it is built as the service is; it works the same and is larger.
 build_supervisor() {
-    local out; out=$BUILDS/$(source_hash)/supervisor
+    local out; out=$STACK_BUILDS/$(source_hash)/supervisor
     [ ! -e "$out/novalxd-supervisor" ] || return 0
     rm -rf "$out"
     if publish NovaLxd.Supervisor "$out" -p:PublishAot=true; then return 0; fi

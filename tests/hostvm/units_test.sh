@@ -1,9 +1,9 @@
 #!/bin/sh
-# Inside the machine: the systemd units start the programs that were built outside ($1/lib, $1/supervisor), and stopping or
+# Inside the machine: the systemd units start the programs that were built outside ($1/novalxd, $1/supervisor), and stopping or
 # crashing the service leaves the supervisor alone. There is no cloud here, so the service waits for one and says so.
 set -eu
 mkdir -p /usr/lib/novalxd /etc/nova /etc/novalxd /var/lib/nova/instances
-cp -r "$1/lib/." "$1/supervisor/." /usr/lib/novalxd/
+cp -r "$1/novalxd/." "$1/supervisor/." /usr/lib/novalxd/
 cp etc/systemd/*.service /etc/systemd/system/
 cat > /etc/nova/nova.conf <<X
 [DEFAULT]
