@@ -21,9 +21,6 @@ internal sealed class RescheduledByPolicyException(string instanceUuid, string r
 internal sealed class ComputeResourcesUnavailableException(string reason)
     : OutcomeException($"This host has not enough of what is asked for: {reason}.", 400);
 
-/// <summary>Another member of the server group is on this host, or is not.</summary>
-internal sealed class GroupAffinityViolationException(string policy) : OutcomeException($"This host breaks the server group's policy {policy}.");
-
 /// <summary>The port was not plugged in time, or Neutron said that it could not.</summary>
 internal sealed class VirtualInterfaceCreateException(string message, Exception? inner = null) : BuildAbortException(message, 500, inner);
 

@@ -41,7 +41,6 @@ internal static class FaultTranslation
         Out<RescheduledByPolicyException>("RescheduledByPolicyException"),
         Out<RescheduledException>("RescheduledException"),
         Out<ComputeResourcesUnavailableException>("ComputeResourcesUnavailable"),
-        Out<GroupAffinityViolationException>("GroupAffinityViolation"),
         Out<VirtualInterfaceCreateException>("VirtualInterfaceCreateException"),
         Out<ImageUnacceptableException>("ImageUnacceptable"),
         Out<ImageNotFoundException>("ImageNotFound"),
