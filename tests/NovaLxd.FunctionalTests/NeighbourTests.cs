@@ -12,7 +12,7 @@ public sealed class NeighbourTests(Broker broker) : IAsyncLifetime
     private ComputeSite _site = null!;
 
     public async Task InitializeAsync() => _site = await ComputeSite.StartAsync(broker.Rabbit,
-        ["report_interval = 1", "update_resources_interval = 1", "sync_power_state_interval = 1", "heal_instance_info_cache_interval = 1"]);
+        ["report_interval = 1", "update_resources_interval = 1", "sync_power_state_interval = 1", "heal_instance_info_cache_interval = 1", "rpc_response_timeout = 10"]);
 
     public Task DisposeAsync() => _site.DisposeAsync().AsTask();
 
@@ -28,6 +28,7 @@ public sealed class NeighbourTests(Broker broker) : IAsyncLifetime
     [InlineData("Neutron is down")]
     [InlineData("the conductor fails the save")]
     [InlineData("the conductor fails the destroy")]
+    [InlineData("the conductor is silent at the destroy")]
     public async Task ADeleteThatFailsIsAnErrorThatCanBeRepeated(string fault)
     {
         var server = await _site.CreateActiveAsync();
@@ -52,6 +53,7 @@ public sealed class NeighbourTests(Broker broker) : IAsyncLifetime
     [InlineData("Glance is down")]
     [InlineData("the conductor fails the networking")]
     [InlineData("the conductor fails the spawning")]
+    [InlineData("the conductor is silent at the spawning")]
     public async Task ABuildThatFailsIsAnErrorThatLeavesNothing(string fault)
     {
         var image = _site.AddImage();
@@ -139,26 +141,28 @@ public sealed class NeighbourTests(Broker broker) : IAsyncLifetime
             case "down":
                 await service!.GoDownAsync();
                 break;
-            case "save":
-                _site.Plane.Interfere = (name, args) => name == "Instance.save"
-                    && (string?)args["objinst"]!["nova_object.data"]!["vm_state"] == "deleted" ? throw DatabaseIsAway() : Task.CompletedTask;
+            case var request when fault.StartsWith("the conductor is silent", StringComparison.Ordinal):
+                _ = _site.Plane.HoldConductor((name, args) => IsRequest(request, name, args));
                 break;
-            case "networking" or "spawning":
-                var state = fault.Split(' ')[^1];
-                _site.Plane.Interfere = (name, args) => name == "Instance.save"
-                    && (string?)args["objinst"]!["nova_object.data"]!["task_state"] == state ? throw DatabaseIsAway() : Task.CompletedTask;
-                break;
-            case "destroy":
-                _site.Plane.Interfere = (name, _) => name == "Instance.destroy" ? throw DatabaseIsAway() : Task.CompletedTask;
-                break;
-            case "everything":
-                _site.Plane.Interfere = (_, _) => throw DatabaseIsAway();
+            case var request when fault.StartsWith("the conductor fails", StringComparison.Ordinal):
+                _site.Plane.Interfere = (name, args) => IsRequest(request, name, args) ? throw DatabaseIsAway() : Task.CompletedTask;
                 break;
             case var status:
                 service!.Faults.Add(Fault.Answer(int.Parse(status, System.Globalization.CultureInfo.InvariantCulture)));
                 break;
         }
     }
+
+    /// <summary>Whether the request to the conductor is the one that a fault speaks of.</summary>
+    private static bool IsRequest(string word, string name, JObject args) => word switch
+    {
+        "everything" => true,
+        "destroy" => name == "Instance.destroy",
+        "save" => name == "Instance.save" && Saved(args, "vm_state") == "deleted",
+        _ => name == "Instance.save" && Saved(args, "task_state") == word,
+    };
+
+    private static string? Saved(JObject args, string field) => (string?)args["objinst"]!["nova_object.data"]![field];
 
     private async Task MendAsync()
     {

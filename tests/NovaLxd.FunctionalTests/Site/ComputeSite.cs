@@ -319,7 +319,7 @@ internal sealed class ComputeSite : IAsyncDisposable
     [
         "[DEFAULT]", $"host = {Mark}", "my_ip = 127.0.0.1", $"state_path = {StateFolder}",
             $"transport_url = {broker.TransportUrl.Replace("$", "$$", StringComparison.Ordinal)}",
-        $"log_file = {LogFile}", "shutdown_timeout = 5", "vif_plugging_timeout = 60", "graceful_shutdown_timeout = 5", "manager_shutdown_timeout = 5",
+        $"log_file = {LogFile}", "shutdown_timeout = 5", "vif_plugging_timeout = 60", "graceful_shutdown_timeout = 5",
         "rpc_response_timeout = 30", "debug = true", "reserved_host_memory_mb = 0",
         "[lxd]", $"runtime_directory = {Path.Combine(Folder, "run")}", $"cgroup_parent = {Mark}", $"hypervisor_hostname = {Node}",
         $"lxcfs_path = {Path.Combine(Folder, "lxcfs")}", "metrics = false",
