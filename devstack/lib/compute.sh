@@ -70,16 +70,21 @@ start_lxcfs() {
     wait_for 10 mountpoint -q /var/lib/lxcfs
 }
 
-# The label that containers run under, on hosts that have AppArmor; for as long as the stack lives, so not in /etc.
+# The label that containers run under, on hosts that have AppArmor; for as long as the stack lives, so not in /etc. One that the
+# operator has loaded is used as it is, and stays.
+APPARMOR_LOADED=$STACK_STATE/apparmor-loaded
 load_apparmor_profile() {
     [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ] || return 0
+    [ -e "$APPARMOR_LOADED" ] || ! apparmor_profile_loaded || return 0
     command -v apparmor_parser > /dev/null || { echo "AppArmor is active and there is no apparmor_parser: apt-get install apparmor" >&2; return 1; }
-    apparmor_parser --replace "$TOP/etc/apparmor.d/novalxd-container"
+    apparmor_parser --replace "$TOP/etc/apparmor.d/novalxd-container" && mkdir -p "$STACK_STATE" && touch "$APPARMOR_LOADED"
 }
 unload_apparmor_profile() {
-    ! grep -q '^novalxd-container ' /sys/kernel/security/apparmor/profiles 2>/dev/null ||
-        apparmor_parser --remove "$TOP/etc/apparmor.d/novalxd-container"
+    [ -e "$APPARMOR_LOADED" ] || return 0
+    ! apparmor_profile_loaded || apparmor_parser --remove "$TOP/etc/apparmor.d/novalxd-container"
+    rm -f "$APPARMOR_LOADED"
 }
+apparmor_profile_loaded() { grep -q '^novalxd-container ' /sys/kernel/security/apparmor/profiles 2>/dev/null; }
 
 start_compute() {
     local supervisor service
