@@ -62,9 +62,9 @@ public sealed class VirtRootTests : IAsyncLifetime
         foreach (var supervisor in FindSupervisors())
         {
             await CommandRunner.RunAsync(["kill", "-TERM", supervisor.ToString(CultureInfo.InvariantCulture)], CancellationToken.None);
+            await ProcessEnd.WaitAsync(supervisor);
         }
 
-        await EngineHost.UntilAsync("the supervisor ends", () => Task.FromResult(FindSupervisors().Length == 0));
         if (Directory.Exists($"/sys/class/net/{Bridge}"))
         {
             await CommandRunner.RunAsync(["ip", "link", "delete", Bridge], CancellationToken.None);
