@@ -121,8 +121,7 @@ public sealed class NeighbourTests(Broker broker) : IAsyncLifetime
 
     private async Task AssertReadableErrorAsync(Server server)
     {
-        var row = await _site.RowAsync(server);
-        Assert.Equal(("error", null), ((string?)row["vm_state"], (string?)row["task_state"]));
+        await _site.StateAsync(server, "error");
         Assert.Contains(' ', _site.Fault(server));
         Assert.DoesNotContain("Exception", _site.Fault(server), StringComparison.Ordinal);
         Assert.Empty(_site.Guests());

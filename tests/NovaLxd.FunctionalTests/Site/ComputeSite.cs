@@ -182,10 +182,21 @@ internal sealed class ComputeSite : IAsyncDisposable
         return server;
     }
 
-    /// <summary>What the API does for an action: task state, action record, message. Returns when the action is finished.</summary>
+    /// <summary>
+    /// What the API does for an action: task state, action record, message. Returns when the action is finished, with the task taken back, which comes after
+    /// the end of its event when the action failed.
+    /// </summary>
     /// <returns>"Success" or "Error".</returns>
-    public async Task<string> ActAsync(Server server, string method, string? taskState, JObject? arguments = null) =>
-        await FinishedAsync(await SendAsync(server, method, taskState, arguments));
+    public async Task<string> ActAsync(Server server, string method, string? taskState, JObject? arguments = null)
+    {
+        var result = await FinishedAsync(await SendAsync(server, method, taskState, arguments));
+        if (result == "Error")
+        {
+            await UntilAsync($"{server.Uuid} has no task", async () => (string?)(await RowAsync(server))["task_state"] is null);
+        }
+
+        return result;
+    }
 
     /// <summary>As <see cref="ActAsync"/>, and does not wait. Returns the request id.</summary>
     public async Task<string> SendAsync(Server server, string method, string? taskState, JObject? arguments = null)

@@ -60,7 +60,7 @@ public sealed class SurvivalTests : IAsyncLifetime
         await _host.Engine.DisposeAsync();
         await SignalAsync(_host.FindSupervisor(), "KILL");
         await SignalAsync(container.InitPid, "KILL");
-        await EngineHost.UntilAsync("the guest is gone", () => Task.FromResult(Gone(container.InitPid)));
+        await ProcessEnd.WaitAsync(container.InitPid);
 
         _host.Engine = _host.NewEngine();
         await _host.Engine.ConnectAsync(CancellationToken.None);
@@ -159,12 +159,8 @@ public sealed class SurvivalTests : IAsyncLifetime
     {
         var supervisor = _host.FindSupervisor();
         await SignalAsync(supervisor, "KILL");
-        await EngineHost.UntilAsync("the supervisor is gone", () => Task.FromResult(Gone(supervisor)));
+        await ProcessEnd.WaitAsync(supervisor);
     }
 
     private static async Task SignalAsync(int pid, string signal) => await EngineHost.RunAsync("kill", $"-{signal}", pid.ToString(CultureInfo.InvariantCulture));
-
-    /// <summary>Reaped, or dead with all its threads: while one of them still ends, the process's sockets are open and take requests that nobody reads.</summary>
-    private static bool Gone(int pid) => !Directory.Exists($"/proc/{pid}")
-        || (File.ReadAllText($"/proc/{pid}/stat").Contains(") Z ", StringComparison.Ordinal) && Directory.GetDirectories($"/proc/{pid}/task").Length == 1);
 }
