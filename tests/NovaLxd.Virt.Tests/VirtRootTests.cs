@@ -59,7 +59,7 @@ public sealed class VirtRootTests : IAsyncLifetime
         }
 
         await _parts.DisposeAsync();
-        foreach (var supervisor in FindSupervisors())
+        if (RunningSupervisor.Find(_options.RuntimeDirectory) is { } supervisor)
         {
             await CommandRunner.RunAsync(["kill", "-TERM", supervisor.ToString(CultureInfo.InvariantCulture)], CancellationToken.None);
             await ProcessEnd.WaitAsync(supervisor);
@@ -218,11 +218,6 @@ public sealed class VirtRootTests : IAsyncLifetime
         Assert.True(result.ExitCode == 0, $"'{command}' ended with {result.ExitCode}: {Encoding.UTF8.GetString(result.StandardError)}");
         return Encoding.UTF8.GetString(result.StandardOutput).Trim();
     }
-
-    private int[] FindSupervisors() =>
-        [.. HostResources.Take(_options.RuntimeDirectory).Lines.Where(line => line.StartsWith("process ", StringComparison.Ordinal)
-            && line.Contains("novalxd-supervisor", StringComparison.Ordinal) && line.Contains(_options.RuntimeDirectory, StringComparison.Ordinal))
-            .Select(line => int.Parse(line.Split(' ')[1], CultureInfo.InvariantCulture))];
 
     /// <summary>A root file system as a tar archive: busybox under its applets' names, and an inittab.</summary>
     private static MemoryStream MakeImage()

@@ -54,9 +54,7 @@ internal sealed class ComputeSite : IAsyncDisposable
     public IServiceProvider Services => _service!.Services;
 
     /// <summary>Null: none runs.</summary>
-    public int? SupervisorPid => ProcessIds().Cast<int?>().FirstOrDefault(pid => ReadOrEmpty($"/proc/{pid}/cmdline") is var command
-        && command.Contains($"{Path.Combine(Folder, "run")}\0", StringComparison.Ordinal)
-        && command.Contains("novalxd-supervisor", StringComparison.Ordinal) && !command.StartsWith("setsid", StringComparison.Ordinal));
+    public int? SupervisorPid => RunningSupervisor.Find(Path.Combine(Folder, "run"));
 
     public IContainerDriver Driver => Services.GetRequiredService<IContainerDriver>();
 

@@ -136,9 +136,7 @@ internal sealed class EngineHost : IAsyncDisposable
     }
 
     /// <summary>Process id of the supervisor of this host's runtime directory.</summary>
-    public int FindSupervisor() => Directory.EnumerateDirectories("/proc").Select(Path.GetFileName).Where(name => char.IsAsciiDigit(name![0]))
-        .Select(name => int.Parse(name!, System.Globalization.CultureInfo.InvariantCulture))
-        .Single(pid => IsSupervisor(pid));
+    public int FindSupervisor() => RunningSupervisor.Find(Options.RuntimeDirectory) ?? throw new InvalidOperationException("No supervisor runs.");
 
     public static async Task<string> RunAsync(params string[] command) => await Processes.CommandRunner.RunAsync(command, CancellationToken.None);
 
@@ -162,20 +160,6 @@ internal sealed class EngineHost : IAsyncDisposable
         NovaLxd.Virt.Cgroups.Cgroups.Detect().RemoveParent(Mark);
         Directory.Delete(Folder, recursive: true);
         await _before.AssertUnchangedAsync();
-    }
-
-    private bool IsSupervisor(int pid)
-    {
-        try
-        {
-            return File.ReadAllText($"/proc/{pid}/cmdline").Contains($"--runtime-dir\0{Options.RuntimeDirectory}\0", StringComparison.Ordinal)
-                && File.ReadAllText($"/proc/{pid}/cmdline").Contains("novalxd-supervisor", StringComparison.Ordinal)
-                && !File.ReadAllText($"/proc/{pid}/cmdline").StartsWith("setsid", StringComparison.Ordinal);
-        }
-        catch (IOException)
-        {
-            return false;
-        }
     }
 
     private RootfsMount MakeRoot(int number, string inittab, IdMap map)

@@ -22,7 +22,7 @@ public sealed class SurvivalTests : IAsyncLifetime
         var before = await _host.Engine.LaunchAsync(spec, CancellationToken.None);
         var supervisor = _host.FindSupervisor();
         await SignalAsync(supervisor, signal);
-        await EngineHost.UntilAsync("the supervisor is gone", () => Task.FromResult(!Directory.Exists($"/proc/{supervisor}")));
+        await ProcessEnd.WaitAsync(supervisor);
 
         var after = await _host.Engine.FindAsync(spec.Id, CancellationToken.None);
         Assert.Equal((ContainerState.Running, before.InitPid, before.StartedAt), (after!.State, after.InitPid, after.StartedAt));
