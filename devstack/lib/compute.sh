@@ -21,6 +21,7 @@ runtime_id() {
 # publish PROJECT FOLDER PROPERTY...: into a tree of its own, so that bin and obj of the checkout stay as they are.
 publish() {
     local project=$1 out=$2; shift 2
+    mkdir -p "$STACK_LOGS"
     dotnet publish "$TOP/src/$project/$project.csproj" -c Release -r "$(runtime_id)" --artifacts-path "$STACK_BUILDS/artifacts" \
         -nologo -v quiet -clp:NoSummary -o "$out" "$@" > "$STACK_LOGS/publish-$project.log" 2>&1
 }
