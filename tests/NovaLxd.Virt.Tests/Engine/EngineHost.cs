@@ -106,6 +106,10 @@ internal sealed class EngineHost : IAsyncDisposable
         return Text(result.StandardOutput).TrimEnd('\n');
     }
 
+    /// <summary>Runs a command by which the guest ends or reboots. That end may take the command with it, so its exit status says nothing.</summary>
+    public async Task EndByAsync(Guid id, string command)
+        => await Engine.ExecAsync(id, new ExecRequest { Command = ["/bin/sh", "-c", command] }, CancellationToken.None);
+
     public async Task<string> ConsoleAsync(Guid id) => Text(await Engine.ReadConsoleLogAsync(id, int.MaxValue, CancellationToken.None));
 
     public static string Text(byte[] bytes) => System.Text.Encoding.UTF8.GetString(bytes);

@@ -20,7 +20,7 @@ public sealed class RebootTests : IAsyncLifetime
         await _host.ShellAsync(spec.Id, "ip link set eth1 down; ip link set eth1 name lan; ip addr add 10.9.9.9/24 dev eth0; echo kept >/root/file");
         var bootId = await _host.ShellAsync(spec.Id, "cat /proc/sys/kernel/random/boot_id");
 
-        await _host.Engine.ExecAsync(spec.Id, new ExecRequest { Command = ["/sbin/reboot"] }, CancellationToken.None);
+        await _host.EndByAsync(spec.Id, "reboot");
         await _host.NextEventAsync(spec.Id, ContainerEventKind.Rebooted);
 
         var after = await _host.Engine.FindAsync(spec.Id, CancellationToken.None);

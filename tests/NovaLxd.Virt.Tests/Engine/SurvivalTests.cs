@@ -42,7 +42,7 @@ public sealed class SurvivalTests : IAsyncLifetime
         var spec = _host.NewSpec(init: ["/bin/sh", "-c", "while [ ! -e /tmp/go ]; do sleep 0.1; done; exit 5"]);
         await _host.Engine.LaunchAsync(spec, CancellationToken.None);
         await KillSupervisorAsync();
-        await _host.ShellAsync(spec.Id, "echo >/tmp/go");
+        await _host.EndByAsync(spec.Id, "echo >/tmp/go");
         var happened = await EndAsync(spec.Id);
 
         // How it ended is known from the kernel since 6.15, when whoever reaps orphans has done so; otherwise it counts as a stop.
@@ -96,7 +96,7 @@ public sealed class SurvivalTests : IAsyncLifetime
         await EngineHost.UntilAsync("more output", async () => (await _host.ConsoleAsync(spec.Id)).Length > seen + 20);
 
         // Still the parent: how the guest ends is known, and a reboot from inside works.
-        await _host.Engine.ExecAsync(spec.Id, new ExecRequest { Command = ["/sbin/reboot"] }, CancellationToken.None);
+        await _host.EndByAsync(spec.Id, "reboot");
         await _host.NextEventAsync(spec.Id, ContainerEventKind.Rebooted);
     }
 

@@ -38,7 +38,7 @@ public sealed class SystemdTests : IAsyncLifetime
         Assert.Equal("lxc", await _host.ShellAsync(spec.Id, "systemd-detect-virt"));
         await EngineHost.UntilAsync("a login prompt", async () => (await _host.ConsoleAsync(spec.Id)).Contains("login:", StringComparison.Ordinal));
 
-        await _host.ShellAsync(spec.Id, "systemctl reboot");
+        await _host.EndByAsync(spec.Id, "systemctl reboot");
         await _host.NextEventAsync(spec.Id, ContainerEventKind.Rebooted);
         await AssertRunningAsync(spec.Id);
         Assert.Equal("2", await _host.ShellAsync(spec.Id, "journalctl --list-boots -q | wc -l"));
