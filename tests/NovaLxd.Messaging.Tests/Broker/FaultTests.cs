@@ -57,7 +57,7 @@ public sealed class FaultTests(FaultBrokers brokers) : IClassFixture<FaultBroker
             return "survived";
         }
         )));
-        var call = bus.Client.CallAsync(bus.Target, TestBus.Context, "m", [], TestBus.Long * 2, TimeSpan.FromSeconds(60));
+        var call = bus.Client.CallAsync(bus.Target, TestBus.Context, "m", [], TestBus.Long * 2, TestBus.Long * 2);
         await started.Task.WaitAsync(TestBus.Long);
 
         await AwayAsync(killed);
@@ -140,7 +140,7 @@ public sealed class FaultTests(FaultBrokers brokers) : IClassFixture<FaultBroker
         await using var bus = new TestBus(brokers.A);
 
         var error = await Assert.ThrowsAsync<RpcTimeoutException>(
-            () => bus.Client.CallAsync(bus.Target, TestBus.Context, "m", [], TimeSpan.FromSeconds(2)));
+            () => bus.Client.CallAsync(bus.Target, TestBus.Context, "m", [], TimeSpan.FromSeconds(5)));
         await brokers.A.StartAgainAsync();
 
         Assert.Contains("could not be sent", error.Message, StringComparison.Ordinal);
@@ -173,12 +173,12 @@ public sealed class FaultTests(FaultBrokers brokers) : IClassFixture<FaultBroker
         await using var bus = new TestBus(brokers.A, rabbit, url: $"rabbit://{RabbitMqFixture.Credentials}@127.0.0.1:{proxy.Port}/");
         await bus.ServeAsync(TestBus.Table(TestBus.Echo));
         await bus.Client.CallAsync(bus.Target, TestBus.Context, "echo", []);
-        var before = proxy.Connections;
+        var (before, silent) = (proxy.Connections, TimeProvider.System.GetUtcNow());
 
         proxy.FallSilent();
         var call = bus.Client.CallAsync(bus.Target, TestBus.Context, "echo", new JObject { ["a"] = 1 }, TestBus.Long * 2);
         await Eventually.HoldsAsync(
-            () => bus.Transport.Listening.LastError is not null && bus.Transport.Sending.LastError is not null, "both connections given up");
+            () => bus.Transport.Listening.LastErrorAt > silent && bus.Transport.Sending.LastErrorAt > silent, "both connections given up");
         proxy.Speak();
 
         Assert.Equal(1, (int?)(await call)!["a"]);
@@ -238,6 +238,7 @@ public sealed class FaultTests(FaultBrokers brokers) : IClassFixture<FaultBroker
         var bus = new TestBus(brokers.A);
         var server = await bus.ServeAsync(TestBus.Table(TestBus.Echo));
         await bus.Client.CallAsync(bus.Target, TestBus.Context, "echo", []);
+        await Eventually.HoldsAsync(() => server.InProgress.Count == 0, "the reply sent");
         await brokers.A.KillAsync();
 
         Assert.Empty(await server.StopAsync(TestBus.Long, default).WaitAsync(TestBus.Long));

@@ -25,7 +25,7 @@ public sealed class InteropTests(SharedBroker shared)
         ),
             ("slow", async (_, token) =>
             {
-                await Task.Delay(TimeSpan.FromSeconds(5), token);
+                await Task.Delay(TimeSpan.FromSeconds(7), token);
                 return "done";
             }
         ),
@@ -58,8 +58,8 @@ public sealed class InteropTests(SharedBroker shared)
         Assert.Equal("NoSuchMethod", (string?)(await client.AskAsync(Call(bus, "unknown")))["exc_type"]);
         Assert.Equal("UnsupportedVersion", (string?)(await client.AskAsync(Call(bus, "echo", null, ("version", "6.99"))))["exc_type"]);
 
-        // Five seconds of work under a monitor of two: our heartbeats keep oslo's client waiting.
-        Assert.Equal("done", (string?)(await client.AskAsync(Call(bus, "slow", null, ("monitor", 2))))["result"]);
+        // Seven seconds of work under a monitor of five: our heartbeats keep oslo's client waiting.
+        Assert.Equal("done", (string?)(await client.AskAsync(Call(bus, "slow", null, ("monitor", 5))))["result"]);
 
         await client.AskAsync(Call(bus, "note", new JObject { ["text"] = "cast" }, ("kind", "cast")));
         await client.AskAsync(Call(bus, "note", new JObject { ["text"] = "fanout" }, ("kind", "fanout"), ("server", null)));
@@ -93,7 +93,7 @@ public sealed class InteropTests(SharedBroker shared)
         Assert.Equal("NoSuchMethod", unknown.Failure.Class);
 
         // Oslo's heartbeats keep us waiting.
-        var slow = await bus.Client.CallAsync(target, context, "slow", new JObject { ["seconds"] = 5 }, TestBus.Long, TimeSpan.FromSeconds(2));
+        var slow = await bus.Client.CallAsync(target, context, "slow", new JObject { ["seconds"] = 7 }, TestBus.Long, TimeSpan.FromSeconds(5));
         Assert.Equal("done", (string?)slow);
 
         await bus.Client.CastAsync(target, context, "note", new JObject { ["text"] = "cast" });

@@ -23,7 +23,7 @@ public sealed class TlsAndLoginTests(SharedBroker shared)
     {
         await using var bus = new TestBus(shared.RabbitMq, Tls(checkName: true), url: Url("127.0.0.2", shared.RabbitMq.TlsPort));
 
-        await Assert.ThrowsAsync<RpcTimeoutException>(() => bus.Client.CallAsync(bus.Target, TestBus.Context, "m", [], TimeSpan.FromSeconds(3)));
+        await Assert.ThrowsAsync<RpcTimeoutException>(() => bus.Client.CallAsync(bus.Target, TestBus.Context, "m", [], TimeSpan.FromSeconds(6)));
 
         Assert.Contains("certificate", string.Join('\n', bus.Log.Errors), StringComparison.OrdinalIgnoreCase);
     }
@@ -34,7 +34,7 @@ public sealed class TlsAndLoginTests(SharedBroker shared)
         await using var bus = new TestBus(shared.RabbitMq, TestBus.Quick with { Ssl = true }, url: Url("127.0.0.1", shared.RabbitMq.TlsPort));
 
         var error = await Assert.ThrowsAsync<RpcTimeoutException>(
-            () => bus.Client.CallAsync(bus.Target, TestBus.Context, "m", [], TimeSpan.FromSeconds(3)));
+            () => bus.Client.CallAsync(bus.Target, TestBus.Context, "m", [], TimeSpan.FromSeconds(6)));
 
         Assert.Contains("certificate", error.Message, StringComparison.OrdinalIgnoreCase);
     }
@@ -55,7 +55,7 @@ public sealed class TlsAndLoginTests(SharedBroker shared)
     {
         await using var bus = new TestBus(shared.RabbitMq, url: $"rabbit://tester:wrong@127.0.0.1:{shared.RabbitMq.Port}/");
 
-        await Assert.ThrowsAsync<RpcTimeoutException>(() => bus.Client.CallAsync(bus.Target, TestBus.Context, "m", [], TimeSpan.FromSeconds(4)));
+        await Assert.ThrowsAsync<RpcTimeoutException>(() => bus.Client.CallAsync(bus.Target, TestBus.Context, "m", [], TimeSpan.FromSeconds(8)));
 
         Assert.Contains("ACCESS_REFUSED", bus.Transport.Listening.LastError, StringComparison.Ordinal);
         Assert.True(bus.Log.Errors.Count(line => line.Contains("cannot be reached to listen", StringComparison.Ordinal)) >= 2);

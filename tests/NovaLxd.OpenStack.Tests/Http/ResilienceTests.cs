@@ -89,7 +89,7 @@ public sealed class ResilienceTests : CloudTest
     {
         var port = Port();
         Cloud.Neutron.Faults.Add(new Fault("GET") { Delay = TimeSpan.FromMinutes(5), Times = 1 });
-        Assert.Equal(port, (await Neutron(("neutron.timeout", "0.3")).ShowPortAsync(Service, port, null, Never)).Id);
+        Assert.Equal(port, (await Neutron(("neutron.timeout", "3")).ShowPortAsync(Service, port, null, Never)).Id);
         Assert.Equal(2, Cloud.Neutron.Requests.Count);
     }
 

@@ -21,19 +21,23 @@ public sealed class RabbitMqFixture : IAsyncDisposable
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(120);
 
     private readonly string _directory = Directory.CreateTempSubdirectory("novalxd-rabbit-").FullName;
-    private readonly int _epmdPort = FreePort();
-    private readonly int _distributionPort = FreePort();
+    private readonly int _epmdPort;
+    private readonly int _distributionPort;
     private readonly string _node = $"novalxd{Guid.NewGuid():N}@localhost";
     private readonly IReadOnlyList<string> _extraConfig;
     private Process? _epmd;
     private Process? _server;
 
-    private RabbitMqFixture(IReadOnlyList<string> extraConfig) => _extraConfig = extraConfig;
+    private RabbitMqFixture(IReadOnlyList<string> extraConfig)
+    {
+        _extraConfig = extraConfig;
+        (_epmdPort, _distributionPort, Port, TlsPort) = FreePorts();
+    }
 
-    public int Port { get; } = FreePort();
+    public int Port { get; }
 
     /// <summary>On 127.0.0.1, and on 127.0.0.2 which does not stand in the certificate.</summary>
-    public int TlsPort { get; } = FreePort();
+    public int TlsPort { get; }
 
     /// <summary>PEM file of the authority that signed the broker's certificate, whose names are localhost and 127.0.0.1.</summary>
     public string CaFile => Path.Combine(_directory, "ca.pem");
@@ -242,11 +246,20 @@ public sealed class RabbitMqFixture : IAsyncDisposable
         }
     }
 
-    private static int FreePort()
+    /// <summary>Held together, so that no two are the same.</summary>
+    private static (int, int, int, int) FreePorts()
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        var listeners = Enumerable.Range(0, 4).Select(_ => new TcpListener(IPAddress.Loopback, 0)).ToArray();
+        try
+        {
+            Array.ForEach(listeners, listener => listener.Start());
+            var ports = listeners.Select(listener => ((IPEndPoint)listener.LocalEndpoint).Port).ToArray();
+            return (ports[0], ports[1], ports[2], ports[3]);
+        }
+        finally
+        {
+            Array.ForEach(listeners, listener => listener.Dispose());
+        }
     }
 
     [DllImport("libc", SetLastError = true)]

@@ -214,7 +214,7 @@ public sealed class OperationRunnerTests
 
     private static async Task Eventually(Func<bool> condition)
     {
-        for (var i = 0; i < 500 && !condition(); i++)
+        for (var i = 0; i < 6000 && !condition(); i++)
         {
             await Task.Delay(10);
         }

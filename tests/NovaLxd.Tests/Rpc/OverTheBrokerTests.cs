@@ -75,7 +75,7 @@ public sealed class OverTheBrokerTests : IAsyncLifetime
         await _api!.CastAsync(new RpcTarget("compute", TestPlane.HostName, null, "6.0"), _plane.Context, "pause_instance",
             new JObject { ["instance"] = _plane.Instance.ToPrimitive() });
 
-        for (var i = 0; i < 1000 && _plane.Action.Events.FirstOrDefault()?.Result is null; i++)
+        for (var i = 0; i < 6000 && _plane.Action.Events.FirstOrDefault()?.Result is null; i++)
         {
             await Task.Delay(10);
         }
