@@ -49,8 +49,8 @@ shows_diagnostics() {
 }
 
 # From the file: busybox's "free" asks sysinfo(2), which no limit changes.
-keeps_memory_limit() { guest root busybox 'grep MemTotal /proc/meminfo' | tee /dev/stderr | awk '{ exit $2 != 128 * 1024 }'; }
-keeps_disk_limit()   { guest root busybox 'df -m / | tail -1' | tee /dev/stderr | awk '{ exit !($2 > 900 && $2 <= 1024) }'; }
+keeps_memory_limit() { guest root busybox 'grep MemTotal /proc/meminfo' | tee >(cat >&2) | awk '{ exit $2 != 128 * 1024 }'; }
+keeps_disk_limit()   { guest root busybox 'df -m / | tail -1' | tee >(cat >&2) | awk '{ exit !($2 > 900 && $2 <= 1024) }'; }
 
 # Files survive what a reboot must not lose.
 keeps_files() {

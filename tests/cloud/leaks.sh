@@ -4,7 +4,8 @@
 # host_state FILE: one line each; two files of an unchanged host are equal.
 host_state() {
     {
-        awk '{ print "mount", $5, $9 }' /proc/self/mountinfo
+        # The first "ip netns add" makes a mount of the folder, which stays for those to come.
+        awk '$5 != "/run/netns" { print "mount", $5, $9 }' /proc/self/mountinfo
         find /sys/class/net -mindepth 1 -printf 'link %f\n'
         ip netns list 2>/dev/null | awk '{ print "name space", $1 }'
         losetup -n -O NAME,BACK-FILE 2>/dev/null | awk '{ print "loop device", $2 }'
@@ -20,10 +21,23 @@ host_state() {
     } | sort > "$1"
 }
 
+# settled_host_state FILE: what was killed before takes a while to go.
+settled_host_state() {
+    host_state "$1"
+    for _ in $(seq 15); do
+        sleep 2
+        host_state "$1.again"
+        if cmp -s "$1" "$1.again"; then break; fi
+        mv "$1.again" "$1"
+    done
+    rm -f "$1.again"
+}
+
 no_leaks() {    # no_leaks BEFORE AFTER
     local changes
-    # A process that ended was on its way out in the lane before this one: what was killed there takes a while to go.
-    changes=$(diff "$1" "$2" | grep '^[<>]' | grep -v '^< process ') || return 0
+    settled_host_state "$2"
+    # A process that ended was on its way out in the lane before this one.
+    changes=$({ diff "$1" "$2" || true; } | grep '^[<>]' | grep -v '^< process ') || return 0
     echo "$changes"
     echo "(<: was there before and is not now; >: is there now and was not before)"
     return 1

@@ -22,7 +22,7 @@ cloud_in_subshell() {
         . "tests/cloud/$part.sh"
     done
     needs tempest jq || { count 0 1 0; return; }
-    host_state "$RESULTS/cloud/host-before"
+    settled_host_state "$RESULTS/cloud/host-before"
     if cloud_stack; then
         authenticate && cloud_checks
         authenticate && run_tempest
@@ -31,7 +31,6 @@ cloud_in_subshell() {
     # The logs live on in TestResults; only the state goes.
     check "unstack.sh" devstack/unstack.sh
     rm -rf --one-file-system "$STACK_STATE"
-    host_state "$RESULTS/cloud/host-after"
     check "nothing is left on the host" no_leaks "$RESULTS/cloud/host-before" "$RESULTS/cloud/host-after"
 }
 

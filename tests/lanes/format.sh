@@ -39,7 +39,7 @@ syntax_of() {
 
 # The programs that the units name need not be installed here: links to /bin/true in a root of its own stand for them.
 format_units() {
-    local root rc=0 unit program
+    local root rc=0 unit program said
     root=$(mktemp -d)
     mkdir -p "$root/etc/systemd/system" "$root/usr/lib/systemd/system"
     cp etc/systemd/*.service "$root/etc/systemd/system/"
@@ -51,7 +51,8 @@ format_units() {
     done
     # Unknown settings are only warned of, so anything said is a failure.
     for unit in etc/systemd/*.service; do
-        systemd-analyze verify --man=no --root="$root" "$root/etc/systemd/system/${unit##*/}" 2>&1 | grep . && rc=1
+        said=$(systemd-analyze verify --man=no --root="$root" "$root/etc/systemd/system/${unit##*/}" 2>&1) || rc=1
+        [ -z "$said" ] || { echo "$said"; rc=1; }
     done
     rm -rf "$root"
     return $rc
