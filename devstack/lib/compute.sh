@@ -106,8 +106,9 @@ start_compute() {
 
 compute_up_or_gone() { ! running novalxd || compute_up; }
 
-# As the scheduler sees it: the service reports, and the host is mapped to the cell.
+# As the scheduler sees it: the service reports, Placement knows what it has, and the host is mapped to the cell.
 compute_up() {
     rest GET compute "/os-services?binary=nova-compute&host=$STACK_HOST" | jq -e '.services[] | select(.state == "up")' &&
+        rest GET placement "/resource_providers?name=$STACK_HOST&resources=MEMORY_MB:1" | jq -e '.resource_providers[0]' &&
         [ "$(sql -N -e "select count(*) from nova_api.host_mappings where host = '$STACK_HOST'")" = 1 ]
 }

@@ -16,18 +16,25 @@ systemctl daemon-reload
 fail() { echo "$*"; systemctl --no-pager status novalxd novalxd-supervisor; journalctl --no-pager -n 40 -u novalxd -u novalxd-supervisor; exit 1; }
 main_pid() { systemctl show -P MainPID "$1"; }
 
+kill_and_see_again() {    # kill_and_see_again UNIT
+    killed=$(main_pid "$1")
+    kill -KILL "$killed"
+    for _ in $(seq 60); do
+        now=$(main_pid "$1")
+        [ "$now" = 0 ] || [ "$now" = "$killed" ] || return 0
+        sleep 1
+    done
+    fail "$1 was not started again after a crash"
+}
+
 systemctl start novalxd-supervisor || fail "the supervisor did not become ready"
 supervisor=$(main_pid novalxd-supervisor)
 systemctl start --no-block novalxd
 sleep 10
 [ "$(main_pid novalxd)" != 0 ] || fail "the service ended instead of waiting for the control plane"
-kill -KILL "$(main_pid novalxd)"
-sleep 5
-[ "$(main_pid novalxd)" != 0 ] || fail "the service was not started again after a crash"
+kill_and_see_again novalxd
 systemctl stop novalxd || fail "the service did not stop"
 [ "$(main_pid novalxd-supervisor)" = "$supervisor" ] || fail "the supervisor did not outlive the service"
-kill -KILL "$supervisor"
-sleep 3
-[ "$(main_pid novalxd-supervisor)" != 0 ] || fail "the supervisor was not started again after a crash"
+kill_and_see_again novalxd-supervisor
 systemctl stop novalxd-supervisor
 echo "units: start, crash, restart and stop as they should"
