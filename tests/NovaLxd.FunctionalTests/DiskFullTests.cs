@@ -1,5 +1,8 @@
+using Microsoft.Extensions.DependencyInjection;
 using Newtonsoft.Json.Linq;
 using NovaLxd.FunctionalTests.Site;
+using NovaLxd.Messaging;
+using NovaLxd.Periodic;
 
 namespace NovaLxd.FunctionalTests;
 
@@ -89,6 +92,28 @@ public sealed class DiskFullTests(Broker broker) : IAsyncLifetime
         Assert.DoesNotContain(_site.Plane.PortsSeen, ComputeSite.TapExists);
         Assert.Equal("Success", await _site.ActAsync(server, "start_instance", "powering-on"));
         Assert.Single(_site.Guests());
+    }
+
+    [Fact]
+    public async Task AGuestThatEndsOnAFullDiskIsStoppedOnceThereIsRoom()
+    {
+        var server = await _site.CreateActiveAsync();
+        await FillAsync(keep: 0);
+        await Command.RunAsync("kill", "-KILL", Assert.Single(_site.Guests()).ToString(System.Globalization.CultureInfo.InvariantCulture));
+        await _site.UntilAsync("the end is noticed", () => Task.FromResult(
+            _site.Log().Contains("The guest stopped by itself", StringComparison.Ordinal)));
+        await _site.UntilAsync("nobody works on it", async () => (string?)(await _site.RowAsync(server))["task_state"] is null);
+
+        File.Delete(Filler);
+        await _site.UntilAsync("it is stopped", async () =>
+        {
+            await _site.Services.GetRequiredService<SyncPowerStates>().RunAsync(RequestContext.CreateAdmin(), default);
+            return (string?)(await _site.RowAsync(server))["vm_state"] == "stopped";
+        });
+
+        Assert.DoesNotContain(_site.Plane.PortsSeen, ComputeSite.TapExists);
+        Assert.Equal("Success", await _site.DeleteAsync(server));
+        await _site.AssertGoneAsync(server);
     }
 
     /// <summary>Fills the file system but for so many bytes.</summary>

@@ -101,7 +101,17 @@ internal sealed class SyncPowerStates(
         instance.TaskState = TaskState.PoweringOff;
         instance.Progress = 0;
         await conductor.SaveAsync(context, instance, [null], cancellationToken);
-        await conductor.ActionStartAsync(context, instance.Uuid, "stop", cancellationToken);
-        await stop.RunAsync(context, new(instance), cancellationToken);
+        try
+        {
+            await conductor.ActionStartAsync(context, instance.Uuid, "stop", cancellationToken);
+            await stop.RunAsync(context, new(instance), cancellationToken);
+        }
+        catch (Exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            // A task that nobody works on would keep its owner, and the next pass, from the instance for ever.
+            instance.TaskState = null;
+            await conductor.SaveAsync(context, instance, [TaskState.PoweringOff], cancellationToken);
+            throw;
+        }
     }
 }
