@@ -10,7 +10,7 @@ public sealed class BuildFailureTests(Broker broker) : IAsyncLifetime
 {
     private ComputeSite _site = null!;
 
-    public async Task InitializeAsync() => _site = await ComputeSite.StartAsync(broker.Rabbit, ["vif_plugging_timeout = 3"]);
+    public async Task InitializeAsync() => _site = await ComputeSite.StartAsync(broker.Rabbit, ["vif_plugging_timeout = 10"]);
 
     public Task DisposeAsync() => _site.DisposeAsync().AsTask();
 

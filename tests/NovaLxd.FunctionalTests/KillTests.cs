@@ -153,6 +153,7 @@ public sealed class KillTests(Broker broker) : IAsyncLifetime
                 _site.Plane.Cloud.Glance.Faults.Add(new Fault("GET", "/file") { Delay = Long, Times = 1 });
                 return _ => Asked(_site.Plane.Cloud.Glance, "GET", "/file");
             case "root disk being made":
+                _site.Plane.AgentAlive = false; // however late it is killed, it has not gone on
                 return server => Directory.EnumerateFileSystemEntries(_site.StateFolder, $"*{server.Uuid}*", SearchOption.AllDirectories).Any();
             case "interfaces plugged":
                 _site.Plane.AgentAlive = false;

@@ -12,7 +12,7 @@ public sealed class NeighbourTests(Broker broker) : IAsyncLifetime
     private ComputeSite _site = null!;
 
     public async Task InitializeAsync() => _site = await ComputeSite.StartAsync(broker.Rabbit,
-        ["report_interval = 1", "update_resources_interval = 1", "sync_power_state_interval = 1", "heal_instance_info_cache_interval = 1", "rpc_response_timeout = 10"]);
+        ["periodic_fuzzy_delay = 0", "report_interval = 1", "update_resources_interval = 1", "sync_power_state_interval = 1", "heal_instance_info_cache_interval = 1", "rpc_response_timeout = 10"]);
 
     public Task DisposeAsync() => _site.DisposeAsync().AsTask();
 
@@ -130,11 +130,6 @@ public sealed class NeighbourTests(Broker broker) : IAsyncLifetime
     private async Task BreakAsync(string fault)
     {
         var service = Services().FirstOrDefault(s => fault.StartsWith(s.Name, StringComparison.OrdinalIgnoreCase));
-        if (service == _site.Plane.Cloud.Keystone)
-        {
-            _site.Plane.Cloud.Keystone.RevokeAll(); // else nobody would ask it
-        }
-
         switch (fault.Split(' ')[^1])
         {
             case "down":
@@ -149,6 +144,11 @@ public sealed class NeighbourTests(Broker broker) : IAsyncLifetime
             case var status:
                 service!.Faults.Add(Fault.Answer(int.Parse(status, System.Globalization.CultureInfo.InvariantCulture)));
                 break;
+        }
+
+        if (service == _site.Plane.Cloud.Keystone)
+        {
+            _site.Plane.Cloud.Keystone.RevokeAll(); // else nobody would ask it
         }
     }
 

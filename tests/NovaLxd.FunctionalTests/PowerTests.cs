@@ -61,6 +61,9 @@ public sealed class PowerTests(Broker broker) : IAsyncLifetime
     [InlineData("KILL")]
     public async Task AServerThatEndsByItselfIsStopped(string signal)
     {
+        // Before its handlers are there, init loses the signal.
+        await _site.UntilAsync("init has begun its work", async () => ((string?)await _site.CallAsync(
+            _server, "get_console_output", new JObject { ["tail_length"] = null }))!.Contains(BusyboxImage.Greeting, StringComparison.Ordinal));
         await Command.RunAsync("kill", "-" + signal, (await ContainerAsync()).InitPid.ToString(System.Globalization.CultureInfo.InvariantCulture));
 
         await _site.StateAsync(_server, "stopped");

@@ -13,11 +13,12 @@ public sealed class StartupTests(Broker broker) : IAsyncLifetime
 
     public async Task DisposeAsync()
     {
-        Environment.ExitCode = 0; // A service that refused to run has set it.
         if (_site is not null)
         {
             await _site.DisposeAsync();
         }
+
+        Environment.ExitCode = 0; // A service that refused to run has set it, after it said why.
     }
 
     [Fact]

@@ -208,11 +208,11 @@ internal sealed class ComputeSite : IAsyncDisposable
         return requestId;
     }
 
-    public async Task<JToken?> CallAsync(Server server, string method, JObject? arguments = null)
+    public async Task<JToken?> CallAsync(Server server, string method, JObject? arguments = null, TimeSpan? timeout = null)
     {
         arguments ??= [];
         arguments["instance"] = await Plane.GetInstanceAsync(server.Uuid);
-        return await Plane.Api.CallAsync(new RpcTarget("compute", Mark, null, "6.0"), Plane.NewContext($"req-{Guid.NewGuid()}"), method, arguments);
+        return await Plane.Api.CallAsync(new RpcTarget("compute", Mark, null, "6.0"), Plane.NewContext($"req-{Guid.NewGuid()}"), method, arguments, timeout);
     }
 
     public Task<string> DeleteAsync(Server server) => ActAsync(server, "terminate_instance", "deleting", Bdms());
@@ -280,8 +280,8 @@ internal sealed class ComputeSite : IAsyncDisposable
         await ProgramServesAsync(ups + 1);
     }
 
-    /// <summary>Process ids of the inits in this site's cgroups.</summary>
-    public List<int> Guests() => [.. GuestProcesses().Where(pid => ReadOrEmpty($"/proc/{pid}/comm") == "init\n")];
+    /// <summary>Process ids of the inits in this site's cgroups, without those that ended and wait to be reaped, and without their children that bear their name.</summary>
+    public List<int> Guests() => [.. GuestProcesses().Where(pid => IsInit(ReadOrEmpty($"/proc/{pid}/status")))];
 
     /// <summary>Process ids of everything in this site's cgroups.</summary>
     public IEnumerable<int> GuestProcesses() => ProcessIds().Where(pid => ReadOrEmpty($"/proc/{pid}/cgroup").Contains(Mark, StringComparison.Ordinal));
@@ -366,6 +366,14 @@ internal sealed class ComputeSite : IAsyncDisposable
         .Where(n => char.IsAsciiDigit(n![0])).Select(n => int.Parse(n!, CultureInfo.InvariantCulture));
 
     /// <summary>A process may end while one looks at it.</summary>
+    /// <param name="status">Of /proc/PID/status (proc(5)).</param>
+    private static bool IsInit(string status)
+    {
+        var lines = status.Split('\n');
+        return lines.Contains("Name:\tinit") && lines.Any(l => l.StartsWith("NSpid:", StringComparison.Ordinal) && l.EndsWith("\t1", StringComparison.Ordinal))
+            && !lines.Any(l => l.StartsWith("State:\tZ", StringComparison.Ordinal) || l.StartsWith("State:\tX", StringComparison.Ordinal));
+    }
+
     private static string ReadOrEmpty(string path)
     {
         try

@@ -33,7 +33,12 @@ internal static class HostReboot
             await Command.RunAsync("umount", mount);
         }
 
-        await Command.RunAsync("sh", "-c", $"find /sys/fs/cgroup -depth -type d -path '*/{site.Mark}*' -exec rmdir {{}} \\;");
+        await site.UntilAsync("all cgroups are gone", async () =>
+        {
+            await Command.RunAsync(
+                "sh", "-c", $"for top in /sys/fs/cgroup/{site.Mark} /sys/fs/cgroup/*/{site.Mark}; do find $top -depth -type d -exec rmdir {{}} \\; 2>/dev/null; done; true");
+            return !Directory.GetDirectories("/sys/fs/cgroup").Prepend("/sys/fs/cgroup").Any(top => Directory.Exists(Path.Combine(top, site.Mark)));
+        });
         foreach (var port in site.Plane.PortsSeen)
         {
             await DeleteLinkAsync(("tap" + port)[..14]);

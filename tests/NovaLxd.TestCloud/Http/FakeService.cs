@@ -124,6 +124,13 @@ public abstract class FakeService(string name) : IAsyncDisposable
         var headers = http.Headers.ToDictionary(h => h.Key, h => h.Value.ToString(), StringComparer.OrdinalIgnoreCase);
         var recorded = new RecordedRequest(http.Method, target, headers, body);
         requests.Enqueue(recorded);
+
+        // Before the client can have read the answer.
+        context.Response.OnStarting(() =>
+        {
+            recorded.Status = context.Response.StatusCode;
+            return Task.CompletedTask;
+        });
         context.Response.Headers["x-openstack-request-id"] = $"req-{Guid.NewGuid()}";
 
         if (Faults.Next(http.Method, target) is not { } fault)
