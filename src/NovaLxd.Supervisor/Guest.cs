@@ -269,6 +269,12 @@ internal sealed partial class Guest : IDisposable
         if (_rebooting)
         {
             _rebooting = false;
+            if (_ending is { Reboot: false })
+            {
+                Finish(ContainerState.Stopped, "the guest was stopped while it rebooted", failure);
+                return;
+            }
+
             Finish(ContainerState.Crashed, $"the guest rebooted and could not be launched again: {failure.Message}", failure);
             return;
         }

@@ -9,7 +9,7 @@ namespace NovaLxd.Virt.Engine;
 internal static class ExecCall
 {
     /// <summary>How long output is awaited from what the command left running, once it has itself ended.</summary>
-    private static readonly TimeSpan Lingering = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Lingering = TimeSpan.FromSeconds(3);
 
     /// <exception cref="ContainerStateException">The container does not run, or is frozen.</exception>
     public static async Task<ExecResult> RunAsync(SupervisorClient supervisor, Guid id, ExecRequest request, CancellationToken cancellationToken)

@@ -87,16 +87,7 @@ internal sealed class SupervisorClient(VirtOptions options, TimeProvider time, I
             }
 
             ObjectDisposedException.ThrowIf(_closing.IsCancellationRequested, this);
-            var connection = await ConnectOrStartAsync(cancellationToken).ConfigureAwait(false);
-            try
-            {
-                await GreetAsync(connection, cancellationToken).ConfigureAwait(false);
-            }
-            catch (ConnectionLostException e)
-            {
-                throw new SupervisorException("The supervisor hung up while it was greeted.", e);
-            }
-
+            var connection = await ConnectAndGreetAsync(cancellationToken).ConfigureAwait(false);
             _connection = connection;
             _keeping = KeepAsync(connection);
             return connection;
@@ -104,6 +95,29 @@ internal sealed class SupervisorClient(VirtOptions options, TimeProvider time, I
         finally
         {
             _connecting.Release();
+        }
+    }
+
+    /// <summary>One that is just ending still takes connections for a moment: it hangs up, and its successor is asked.</summary>
+    private async Task<SupervisorConnection> ConnectAndGreetAsync(CancellationToken cancellationToken)
+    {
+        var begun = time.GetTimestamp();
+        while (true)
+        {
+            var connection = await ConnectOrStartAsync(cancellationToken).ConfigureAwait(false);
+            try
+            {
+                await GreetAsync(connection, cancellationToken).ConfigureAwait(false);
+                return connection;
+            }
+            catch (ConnectionLostException e) when (time.GetElapsedTime(begun) > StartLimit)
+            {
+                throw new SupervisorException($"The supervisor hangs up whenever it is greeted. {SupervisorProcess.LastWords(options.RuntimeDirectory)}", e);
+            }
+            catch (ConnectionLostException)
+            {
+                await Task.Delay(RetryInterval, cancellationToken).ConfigureAwait(false);
+            }
         }
     }
 

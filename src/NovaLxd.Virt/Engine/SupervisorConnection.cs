@@ -96,7 +96,7 @@ internal sealed class SupervisorConnection : IDisposable
         try
         {
             var numbers = descriptors.Select(descriptor => descriptor.Number).ToArray();
-            while (!SysSocket.Send((int)_socket.Handle, content, numbers))
+            while (!WithDescriptor(socket => SysSocket.Send(socket, content, numbers)))
             {
                 await Task.Delay(TimeSpan.FromMilliseconds(2), cancellationToken).ConfigureAwait(false); // The supervisor is behind.
             }
@@ -123,7 +123,7 @@ internal sealed class SupervisorConnection : IDisposable
             while (await _socket.ReceiveAsync(buffer.AsMemory(0, 1), SocketFlags.Peek, _closing.Token).ConfigureAwait(false) > 0)
             {
                 var descriptors = new List<FileDescriptor>();
-                if (SysSocket.Receive((int)_socket.Handle, buffer, descriptors) is not ({ } length and > 0))
+                if (WithDescriptor(socket => SysSocket.Receive(socket, buffer, descriptors)) is not ({ } length and > 0))
                 {
                     break;
                 }
@@ -140,6 +140,25 @@ internal sealed class SupervisorConnection : IDisposable
         foreach (var call in _pending.Values)
         {
             call.Answer.TrySetException(new ConnectionLostException(wasSent: true));
+        }
+    }
+
+    /// <summary>Holds on to the descriptor meanwhile: closed by another thread in between, its number could be that of something else.</summary>
+    private T WithDescriptor<T>(Func<int, T> call)
+    {
+        var handle = _socket.SafeHandle;
+        var held = false;
+        try
+        {
+            handle.DangerousAddRef(ref held);
+            return call((int)handle.DangerousGetHandle());
+        }
+        finally
+        {
+            if (held)
+            {
+                handle.DangerousRelease();
+            }
         }
     }
 

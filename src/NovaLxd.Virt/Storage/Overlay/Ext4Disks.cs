@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
 using NovaLxd.Virt.Kernel;
@@ -15,11 +16,25 @@ internal sealed class Ext4Disks(BlockingWork work)
     /// <summary>discard: what the guest deletes is given back to the host, as the file is sparse.</summary>
     private const string MountOptions = "discard,errors=remount-ro";
 
+    /// <summary>How long a disk may be held by somebody who lets go of it: udevd looks at every loop device that was written to.</summary>
+    private static readonly TimeSpan HeldLimit = TimeSpan.FromSeconds(5);
+
     /// <summary>Mounts a disk on a folder, after a check if it needs one (an unclean stop does not: the kernel replays the journal).</summary>
     /// <exception cref="ContainerStateException">The disk is damaged beyond what may be repaired without a person.</exception>
     public async Task MountAsync(string path, string folder, CancellationToken cancellationToken)
     {
-        var error = await work.RunAsync(() => TryMount(path, folder), cancellationToken).ConfigureAwait(false);
+        var begun = Stopwatch.GetTimestamp();
+        int error;
+        while ((error = await work.RunAsync(() => TryMount(path, folder), cancellationToken).ConfigureAwait(false)) == Errno.EBUSY && Stopwatch.GetElapsedTime(begun) < HeldLimit)
+        {
+            await Task.Delay(50, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (error == Errno.EBUSY)
+        {
+            throw new ContainerStateException($"The disk {path} is held by another program; flock(1) or lsof(8) tell which.");
+        }
+
         if (error is Errno.EUCLEAN or Errno.EBADMSG or Errno.EINVAL or Errno.EIO)
         {
             await CheckAsync(path, cancellationToken).ConfigureAwait(false);
@@ -32,7 +47,7 @@ internal sealed class Ext4Disks(BlockingWork work)
         }
     }
 
-    /// <returns>0, or errno: EUCLEAN when a check has to come first.</returns>
+    /// <returns>0, or errno: EUCLEAN when a check has to come first, EBUSY when another program holds the disk.</returns>
     public static int TryMount(string path, string folder)
     {
         using var disk = Open(path, writable: true);
@@ -53,9 +68,8 @@ internal sealed class Ext4Disks(BlockingWork work)
     {
         if (!Flock.TryLock(disk))
         {
-            using var attached = Loop.Find(FileStatus.Of(disk))
-                ?? throw new ContainerStateException($"The disk {path} is held by another program; flock(1) or lsof(8) tell which.");
-            return FileSystemMount.Attach(attached.Path, folder, "ext4", MountOptions);
+            using var attached = Loop.Find(FileStatus.Of(disk));
+            return attached is null ? Errno.EBUSY : FileSystemMount.Attach(attached.Path, folder, "ext4", MountOptions);
         }
 
         if (ReadSuperblock(disk) is not { HasErrors: false })
