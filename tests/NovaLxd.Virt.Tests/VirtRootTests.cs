@@ -19,7 +19,7 @@ public sealed class VirtRootTests : IAsyncLifetime
     private readonly string _folder;
     private readonly VirtOptions _options;
     private readonly HostResources _before;
-    private readonly CancellationTokenSource _limit = new(TimeSpan.FromMinutes(2));
+    private readonly CancellationTokenSource _limit = new(TimeSpan.FromMinutes(10));
     private ServiceProvider _parts = null!;
 
     public VirtRootTests()

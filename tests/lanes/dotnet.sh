@@ -51,7 +51,7 @@ dotnet_tests() {
 # dotnet_test PROJECT [FILTER]: runs it and counts from its report.
 dotnet_test() {
     local project=$1 out=$RESULTS/$LANE rc=0
-    timeout --kill-after=30 "${TEST_TIMEOUT:-1500}" dotnet test "tests/$project/bin/Release/net10.0/$project.dll" ${2:+--filter "$2"} \
+    timeout --kill-after=30 "${TEST_TIMEOUT:-2400}" dotnet test "tests/$project/bin/Release/net10.0/$project.dll" ${2:+--filter "$2"} \
         --logger "trx;LogFileName=$project.trx" --results-directory "$out" > "$out/$project.log" 2>&1 || rc=$?
     report_trx "$project" "$out" $rc
 }

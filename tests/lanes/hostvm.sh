@@ -39,7 +39,7 @@ hostvm_root_tests() {
         grep -rqs '"Lane", "root"' --include='*.cs' "tests/$project" || continue
         rc=0
         # The native supervisor, as users have it, and because a compiler at run time is slow when emulated.
-        tests/hostvm/run --timeout "${HOSTVM_TEST_TIMEOUT:-1500}" -- \
+        tests/hostvm/run --timeout "${HOSTVM_TEST_TIMEOUT:-2400}" -- \
             env NOVALXD_TEST_SUPERVISOR="/mnt/project/$programs/supervisor/novalxd-supervisor" dotnet test "tests/$project/bin/Release/net10.0/$project.dll" \
             --filter 'Lane=root|Lane=hostvm' --logger "trx;LogFileName=$project.trx" --results-directory "TestResults/hostvm" > "$out/$project.log" 2>&1 || rc=$?
         report_trx "$project" "$out" $rc

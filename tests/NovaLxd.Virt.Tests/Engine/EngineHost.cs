@@ -120,14 +120,14 @@ internal sealed class EngineHost : IAsyncDisposable
         var begun = TimeProvider.System.GetTimestamp();
         while (!await condition())
         {
-            Assert.True(TimeProvider.System.GetElapsedTime(begun) < TimeSpan.FromSeconds(30), $"Waited for half a minute in vain: {what}");
+            Assert.True(TimeProvider.System.GetElapsedTime(begun) < TimeSpan.FromMinutes(3), $"Waited for three minutes in vain: {what}");
             await Task.Delay(20);
         }
     }
 
     public async Task<ContainerEvent> NextEventAsync(Guid id, ContainerEventKind kind)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(3));
         await foreach (var happened in Engine.WatchAsync(limit.Token))
         {
             if (happened.Id == id && happened.Kind == kind)

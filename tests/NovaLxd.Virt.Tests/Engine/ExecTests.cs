@@ -67,9 +67,9 @@ public sealed class ExecTests : IAsyncLifetime
     [Fact]
     public async Task IsKilledAfterItsTimeWithItsChildren()
     {
-        var result = await ExecAsync(new ExecRequest { Command = ["sh", "-c", "echo begun; sleep 4321 & sleep 4322"], Timeout = TimeSpan.FromMilliseconds(300) });
+        var result = await ExecAsync(new ExecRequest { Command = ["sh", "-c", "echo begun; sleep 4321 & sleep 4322"], Timeout = TimeSpan.FromSeconds(5) });
         Assert.Equal((137, "begun\n"), (result.ExitCode, EngineHost.Text(result.StandardOutput)));
-        Assert.Equal("0", await _host.ShellAsync(_id, "ps | grep -c 'sleep 432[1]'; true"));
+        await EngineHost.UntilAsync("the end of its children", async () => await _host.ShellAsync(_id, "ps | grep -c 'sleep 432[1]'; true") == "0");
     }
 
     [Fact]

@@ -58,7 +58,7 @@ public sealed class SurvivalTests : IAsyncLifetime
         var spec = _host.NewSpec(init: ["/bin/sh", "-c", "while [ ! -e /tmp/go ]; do sleep 0.1; done; exit 5"]);
         var container = await _host.Engine.LaunchAsync(spec, CancellationToken.None);
         await _host.Engine.DisposeAsync();
-        await SignalAsync(_host.FindSupervisor(), "KILL");
+        await KillSupervisorAsync();
         await SignalAsync(container.InitPid, "KILL");
         await ProcessEnd.WaitAsync(container.InitPid);
 
@@ -103,12 +103,13 @@ public sealed class SurvivalTests : IAsyncLifetime
     [Fact]
     public async Task AServiceThatComesBackFindsItsGuestsAndWhatHappened()
     {
-        var (staying, ending) = (_host.NewSpec(), _host.NewSpec(init: ["/bin/sh", "-c", "while [ ! -e /tmp/go ]; do sleep 0.1; done; exit 5"]));
+        var (staying, ending) = (_host.NewSpec(), _host.NewSpec(init: ["/bin/sh", "-c", "trap 'exit 5' USR1; echo ready; while true; do sleep 0.1; done"]));
         var container = await _host.Engine.LaunchAsync(staying, CancellationToken.None);
-        await _host.Engine.LaunchAsync(ending, CancellationToken.None);
-        await _host.Engine.ExecAsync(ending.Id, new ExecRequest { Command = ["sh", "-c", "(sleep 0.5; echo >/tmp/go) >/dev/null 2>&1 &"] }, CancellationToken.None);
+        var end = await _host.Engine.LaunchAsync(ending, CancellationToken.None);
+        await EngineHost.UntilAsync("its readiness", async () => (await _host.ConsoleAsync(ending.Id)).Contains("ready", StringComparison.Ordinal));
         await _host.Engine.DisposeAsync();
-        await Task.Delay(1500);
+        await SignalAsync(end.InitPid, "USR1");
+        await ProcessEnd.WaitAsync(end.InitPid);
 
         _host.Engine = _host.NewEngine();
         await _host.Engine.ConnectAsync(CancellationToken.None);

@@ -34,9 +34,9 @@ internal static class Traffic
         using (receiver)
         using (var end = new CancellationTokenSource())
         {
+            var clock = Stopwatch.StartNew();
             var sending = SendUntilAsync(sender, end.Token);
             var buffer = new byte[256 * 1024];
-            var clock = Stopwatch.StartNew();
             long bytes = 0;
             while (clock.Elapsed < duration)
             {
