@@ -109,6 +109,12 @@ compute_up_or_gone() { ! running novalxd || compute_up; }
 # As the scheduler sees it: the service reports, Placement knows what it has, and the host is mapped to the cell.
 compute_up() {
     rest GET compute "/os-services?binary=nova-compute&host=$STACK_HOST" | jq -e '.services[] | select(.state == "up")' &&
-        rest GET placement "/resource_providers?name=$STACK_HOST&resources=MEMORY_MB:1" | jq -e '.resource_providers[0]' &&
+        in_placement &&
         [ "$(sql -N -e "select count(*) from nova_api.host_mappings where host = '$STACK_HOST'")" = 1 ]
+}
+
+in_placement() {
+    local provider
+    provider=$(rest GET placement "/resource_providers?name=$STACK_HOST" | jq -re '.resource_providers[0].uuid // empty') &&
+        rest GET placement "/resource_providers/$provider/inventories" | jq -e '.inventories.MEMORY_MB'
 }
