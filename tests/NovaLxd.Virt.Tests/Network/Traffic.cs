@@ -26,7 +26,7 @@ internal static class Traffic
         }
     }
 
-    /// <returns>Bytes that arrived, and the seconds from the first to the last of them; sends for about <paramref name="duration"/>.</returns>
+    /// <returns>Bytes that arrived, and the seconds from the beginning of the sending to the last of them; sends for about <paramref name="duration"/>.</returns>
     public static async Task<(long Bytes, double Seconds)> MeasureAsync(NetworkNamespace from, NetworkNamespace to, string toAddress, TimeSpan duration)
     {
         var (sender, receiver) = await ConnectAsync(from, to, toAddress);
