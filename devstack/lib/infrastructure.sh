@@ -7,14 +7,14 @@ DATABASES=(keystone glance placement neutron nova_api nova_cell0 nova_cell1)
 # A command line prefix: what follows it runs as user rabbitmq on our node, and knows nothing of the administrator's environment.
 RABBIT=(setpriv --reuid=rabbitmq --regid=rabbitmq --clear-groups env -i PATH="$PATH" LC_ALL=C.UTF-8
     HOME="$STACK_STATE/rabbitmq" RABBITMQ_NODENAME=rabbit@localhost
-    RABBITMQ_MNESIA_BASE="$STACK_STATE/rabbitmq/mnesia" RABBITMQ_LOG_BASE="$STACK_LOGS/rabbitmq"
+    RABBITMQ_MNESIA_BASE="$STACK_STATE/rabbitmq/mnesia" RABBITMQ_LOG_BASE="$STACK_STATE/rabbitmq"
     RABBITMQ_CONFIG_FILE="$ETC/rabbitmq.conf" RABBITMQ_ENABLED_PLUGINS_FILE="$ETC/rabbitmq_plugins"
     RABBITMQ_CONF_ENV_FILE=/dev/null ERL_EPMD_ADDRESS=127.0.0.1 ERL_INETRC="$ETC/erl_inetrc"
     "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1}")
 rabbitmqctl() { "${RABBIT[@]}" /usr/lib/rabbitmq/bin/rabbitmqctl -q "$@"; }
 
 configure_infrastructure() {
-    mkdir -p "$ETC" "$STACK_STATE/rabbitmq" "$STACK_LOGS/rabbitmq"
+    mkdir -p "$ETC" "$STACK_STATE/rabbitmq"
     # A development cloud may lose its last second in a crash; it must not wait for disks.
     cat > "$ETC/my.cnf" <<X
 [mariadbd]
@@ -43,10 +43,12 @@ default_user = openstack
 default_pass = $(password)
 vm_memory_high_watermark.absolute = 1GB
 disk_free_limit.absolute = 50MB
-log.file.level = warning
-log.console = false
+log.file = false
+log.console = true
+log.console.level = warning
 X
-    chown -R rabbitmq:rabbitmq "$STACK_STATE/rabbitmq" "$STACK_LOGS/rabbitmq"
+    # It logs to the file that start opens for it: user rabbitmq cannot reach a checkout that lies in root's home.
+    chown -R rabbitmq:rabbitmq "$STACK_STATE/rabbitmq"
     chown rabbitmq "$ETC/rabbitmq.conf"; chmod 600 "$ETC/rabbitmq.conf"
     # mariadbd makes its socket as its own user.
     chgrp mysql "$STACK_STATE"; chmod 775 "$STACK_STATE"
