@@ -8,12 +8,14 @@
 #     root         tests on this kernel: mounts, loop devices, bridges, namespaces, cgroups (as root)
 #     functional   the whole service in process, against fakes of the other services and a real RabbitMQ
 #     cloud        devstack/stack.sh, checks of what it made, Tempest's smoke tests, devstack/unstack.sh, and what is left (as root)
-#     hostvm       the root lane again in an emulated machine with systemd, cgroup v2 and AppArmor (as root)
-# Default: all of them, in this order. A lane that cannot run counts as failed. Results and logs: TestResults/LANE/.
+#     hostvm       the root lane again in an emulated machine with systemd, cgroup v2 and AppArmor (as root; only when it is named)
+# Default: all but hostvm, in this order; "all" names every lane. A lane that cannot run counts as failed. Results and logs: TestResults/LANE/.
 # The last line is "N passed, N failed, N skipped"; the exit status is 0 when nothing failed.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit 2
 LANES=(format build plain broker root functional cloud hostvm)
+# With hostvm, whose emulation alone takes 13 to 26 minutes, a first run on a new machine would last longer than an hour.
+DEFAULT_LANES=(format build plain broker root functional cloud)
 RESULTS=$PWD/TestResults
 # The packages of a lane are installed by the same functions as those of the stack, with their state below TestResults.
 STACK_LOGS=${STACK_LOGS:-$RESULTS/logs}
@@ -61,7 +63,8 @@ run_lane() {
     total_passed=$((total_passed + lane_passed)) total_failed=$((total_failed + lane_failed)) total_skipped=$((total_skipped + lane_skipped))
 }
 
-[ $# -gt 0 ] || set -- "${LANES[@]}"
+[ $# -gt 0 ] || set -- "${DEFAULT_LANES[@]}"
+[ "$*" != all ] || set -- "${LANES[@]}"
 for lane in "$@"; do
     [[ " ${LANES[*]} " == *" $lane "* ]] || die "no lane '$lane'; there are: ${LANES[*]}"
 done
