@@ -80,7 +80,7 @@ internal sealed class ClientConnection : IDisposable
         {
             return SysSocket.Send(_socket.Number, content, descriptor is null ? [] : [descriptor.Number]);
         }
-        catch (KernelException e) when (e.Errno is Errno.EPIPE or Errno.ECONNRESET)
+        catch (KernelException e) when (SysSocket.IsPeerGone(e))
         {
             Dispose();
             return false;

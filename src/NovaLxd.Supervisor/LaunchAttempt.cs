@@ -208,7 +208,7 @@ internal sealed class LaunchAttempt : IDisposable
         {
             SysSocket.Send(_channel.Number, [1]);
         }
-        catch (KernelException e) when (e.Errno is Errno.EPIPE or Errno.ECONNRESET)
+        catch (KernelException e) when (SysSocket.IsPeerGone(e))
         {
             _context.Log.Warning($"{_spec.Name}: the first process ended before its interfaces were there");
         }

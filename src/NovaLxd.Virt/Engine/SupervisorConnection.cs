@@ -101,7 +101,7 @@ internal sealed class SupervisorConnection : IDisposable
                 await Task.Delay(TimeSpan.FromMilliseconds(2), cancellationToken).ConfigureAwait(false); // The supervisor is behind.
             }
         }
-        catch (Exception e) when (e is KernelException { Errno: Errno.EPIPE or Errno.ECONNRESET } or ObjectDisposedException)
+        catch (Exception e) when (e is ObjectDisposedException || (e is KernelException failure && SysSocket.IsPeerGone(failure)))
         {
             // Closed here and now: the reader may hear of it later, and nobody is to be given this connection meanwhile.
             Dispose();

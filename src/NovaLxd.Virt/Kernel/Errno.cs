@@ -31,6 +31,8 @@ internal static class Errno
     public const int EBADMSG = 74;
     public const int EOPNOTSUPP = 95;
     public const int ECONNRESET = 104;
+    public const int ENOTCONN = 107;
+    public const int ECONNREFUSED = 111;
     public const int EUCLEAN = 117;
     public const int EDQUOT = 122;
 }

@@ -134,7 +134,7 @@ internal static unsafe partial class SysSocket
 
     /// <summary>Sends one whole message with <paramref name="descriptors"/>, of which the receiver gets copies.</summary>
     /// <returns>False: the socket's buffer is full (non-blocking sockets).</returns>
-    /// <exception cref="KernelException">EPIPE, ECONNRESET: the other side is gone.</exception>
+    /// <exception cref="KernelException">Among others when the other side is gone (<see cref="IsPeerGone"/>).</exception>
     public static bool Send(int socket, ReadOnlySpan<byte> content, ReadOnlySpan<int> descriptors = default)
     {
         var control = stackalloc byte[ControlHeaderSize + (MaxDescriptors * sizeof(int))];
@@ -192,7 +192,7 @@ internal static unsafe partial class SysSocket
                         continue;
                     case Errno.EAGAIN:
                         return null;
-                    case Errno.ECONNRESET:
+                    case Errno.ECONNRESET or Errno.ENOTCONN:
                         return 0;
                     default:
                         throw KernelException.Last("recvmsg");
@@ -212,6 +212,12 @@ internal static unsafe partial class SysSocket
                 : throw new InvalidDataException($"A message is larger than {buffer.Length} bytes.");
         }
     }
+
+    /// <summary>
+    /// Whether a message could not be sent because nobody is there any more. EPIPE and ECONNRESET are the rule; older kernels answer ECONNREFUSED, and ENOTCONN
+    /// from then on, to who sends in the moment in which the other side closes (unix_dgram_sendmsg in net/unix/af_unix.c).
+    /// </summary>
+    public static bool IsPeerGone(KernelException failure) => failure.Errno is Errno.EPIPE or Errno.ECONNRESET or Errno.ECONNREFUSED or Errno.ENOTCONN;
 
     /// <summary>struct cmsghdr of SCM_RIGHTS; <paramref name="length"/> with the header.</summary>
     public static void WriteControlHeader(Span<byte> header, int length)

@@ -80,7 +80,7 @@ public sealed class LayoutTests : IDisposable
     private static IEnumerable<(string, long)> Flags() =>
     [
         ("ENOENT", Errno.ENOENT), ("ESRCH", Errno.ESRCH), ("EINTR", Errno.EINTR), ("EIO", Errno.EIO), ("ECHILD", Errno.ECHILD), ("EAGAIN", Errno.EAGAIN), ("ENODEV", Errno.ENODEV),
-        ("EPIPE", Errno.EPIPE), ("ECONNRESET", Errno.ECONNRESET),
+        ("EPIPE", Errno.EPIPE), ("ECONNRESET", Errno.ECONNRESET), ("ENOTCONN", Errno.ENOTCONN), ("ECONNREFUSED", Errno.ECONNREFUSED),
         ("O_WRONLY", Fcntl.O_WRONLY), ("O_RDWR", Fcntl.O_RDWR), ("O_NOCTTY", Fcntl.O_NOCTTY), ("O_NONBLOCK", Fcntl.O_NONBLOCK), ("O_CLOEXEC", Fcntl.O_CLOEXEC),
         ("O_PATH", Fcntl.O_PATH), ("AT_EMPTY_PATH", Fcntl.AT_EMPTY_PATH), ("AT_FDCWD", Fcntl.AT_FDCWD), ("F_SETFD", Fcntl.F_SETFD), ("F_SETFL", Fcntl.F_SETFL), ("F_DUPFD_CLOEXEC", 1030),
         ("CLONE_VM", (long)Sched.CLONE_VM), ("CLONE_PIDFD", (long)Sched.CLONE_PIDFD), ("CLONE_NEWNS", (long)Sched.CLONE_NEWNS), ("CLONE_NEWCGROUP", (long)Sched.CLONE_NEWCGROUP),
