@@ -11,6 +11,9 @@ internal static class ExecCall
     /// <summary>How long output is awaited from what the command left running, once it has itself ended.</summary>
     private static readonly TimeSpan Lingering = TimeSpan.FromSeconds(3);
 
+    /// <summary>More than any pipe holds (pipe-max-size, proc(5)), so that who goes on writing is not read for ever.</summary>
+    private const int LargestPipe = 1 << 20;
+
     /// <exception cref="ContainerStateException">The container does not run, or is frozen.</exception>
     public static async Task<ExecResult> RunAsync(SupervisorClient supervisor, Guid id, ExecRequest request, CancellationToken cancellationToken)
     {
@@ -22,7 +25,7 @@ internal static class ExecCall
         await using var output = Open(outputRead, PipeDirection.In);
         await using var error = Open(errorRead, PipeDirection.In);
         var sequence = 0L;
-        Task<byte[]> outputBytes, errorBytes;
+        Task<MemoryStream> outputBytes, errorBytes;
         Task writing;
         SupervisorMessage answer;
         using (inputRead)
@@ -65,19 +68,19 @@ internal static class ExecCall
 
         linger.CancelAfter(Lingering);
         await writing.ConfigureAwait(false);
-        var errors = await errorBytes.ConfigureAwait(false);
-        if (answer.ExitCode is 126 or 127 && errors.Length == 0)
-        {
-            errors = Encoding.UTF8.GetBytes($"{request.Command[0]}: {(answer.ExitCode == 127 ? "command not found" : "cannot be executed")}\n");
-        }
-
-        return new ExecResult(answer.ExitCode, await outputBytes.ConfigureAwait(false), errors);
+        var outputs = TakeWhatIsThere(output, await outputBytes.ConfigureAwait(false), request.MaxOutputBytes);
+        var errors = TakeWhatIsThere(error, await errorBytes.ConfigureAwait(false), request.MaxOutputBytes);
+        return new ExecResult(answer.ExitCode, outputs, errors.Length > 0 ? errors : Explanation(request.Command[0], answer.ExitCode));
     }
+
+    /// <summary>What a shell says of a program that it cannot execute; nothing of others.</summary>
+    private static byte[] Explanation(string program, int exitCode) =>
+        exitCode is 126 or 127 ? Encoding.UTF8.GetBytes($"{program}: {(exitCode == 127 ? "command not found" : "cannot be executed")}\n") : [];
 
     /// <summary>A stream that waits without a thread.</summary>
     private static AnonymousPipeClientStream Open(FileDescriptor end, PipeDirection direction) => new(direction, new SafePipeHandle(end.Release(), ownsHandle: true));
 
-    private static async Task<byte[]> ReadAsync(Stream stream, int limit, CancellationToken cancellationToken)
+    private static async Task<MemoryStream> ReadAsync(Stream stream, int limit, CancellationToken cancellationToken)
     {
         var kept = new MemoryStream();
         var buffer = new byte[8192];
@@ -91,6 +94,22 @@ internal static class ExecCall
         catch (OperationCanceledException)
         {
             // Somebody the command started still has the pipe; what came so far counts.
+        }
+
+        return kept;
+    }
+
+    /// <summary>
+    /// All that the command wrote is in the pipe when it has ended, however late this busy process comes to read it. What others still write is not awaited.
+    /// </summary>
+    private static byte[] TakeWhatIsThere(AnonymousPipeClientStream stream, MemoryStream kept, int limit)
+    {
+        var pipe = (int)stream.SafePipeHandle.DangerousGetHandle();
+        Fcntl.SetNonBlocking(pipe);
+        var buffer = new byte[8192];
+        for (var left = LargestPipe; left > 0 && Unistd.Read(pipe, buffer) is { } count and > 0; left -= count)
+        {
+            kept.Write(buffer, 0, Math.Min(count, limit - (int)kept.Length));
         }
 
         return kept.ToArray();
