@@ -12,6 +12,14 @@ namespace NovaLxd.Supervisor;
 /// </summary>
 internal static class Program
 {
+    /// <summary>
+    /// How long the lock of a supervisor that was killed may stay: until its last thread has ended, which may be in the midst of a mount, and so has the child
+    /// that it was just making, which has a copy of the lock's descriptor.
+    /// </summary>
+    private static readonly TimeSpan LockLimit = TimeSpan.FromSeconds(5);
+
+    private const int LockPauseMilliseconds = 50;
+
     private static int Main(string[] arguments)
     {
         var log = new Log(TimeProvider.System);
@@ -94,17 +102,25 @@ internal static class Program
         Signal.SetDefault(Signal.SIGCHLD);
     }
 
-    /// <summary>One supervisor per runtime directory: whoever holds the lock. Null when another does.</summary>
+    /// <summary>One supervisor per runtime directory: whoever holds the lock. Null when another does and goes on to.</summary>
     private static FileStream? TakeOver(string runtimeDirectory)
     {
         Directory.CreateDirectory(runtimeDirectory);
-        try
+        var begun = TimeProvider.System.GetTimestamp();
+        while (true)
         {
-            return new FileStream(Path.Combine(runtimeDirectory, "supervisor.lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-        }
-        catch (IOException)
-        {
-            return null;
+            try
+            {
+                return new FileStream(Path.Combine(runtimeDirectory, "supervisor.lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            }
+            catch (IOException) when (TimeProvider.System.GetElapsedTime(begun) > LockLimit)
+            {
+                return null;
+            }
+            catch (IOException)
+            {
+                CgroupFile.Pause(LockPauseMilliseconds);
+            }
         }
     }
 
