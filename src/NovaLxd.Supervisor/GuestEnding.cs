@@ -158,7 +158,8 @@ internal sealed partial class Guest
             return true;
         }
 
-        _watch!.SetEvents(0);
+        // Not watched meanwhile: the kernel reports a hang-up of who has been reaped whatever is watched for, and each report would begin another round.
+        _watch!.Dispose();
         _timer = _context.Loop.After(TimeSpan.FromMilliseconds(50), OnInitEnded);
         return false;
     }
