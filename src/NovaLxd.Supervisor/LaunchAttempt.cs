@@ -75,7 +75,7 @@ internal sealed class LaunchAttempt : IDisposable
             }
             else
             {
-                cgroup?.Remove();
+                Remove(cgroup, context.Log);
             }
 
             if (e is KernelException or IOException)
@@ -115,7 +115,7 @@ internal sealed class LaunchAttempt : IDisposable
         return true;
     }
 
-    /// <summary>Kills the child, brings the interfaces home and removes the cgroup.</summary>
+    /// <summary>Kills the child, brings the interfaces home and removes the cgroup. Does not fail: whoever waits for the launch is told why that failed.</summary>
     public void Abandon()
     {
         SysPidfd.SendSignal(Pidfd, Signal.SIGKILL);
@@ -127,8 +127,21 @@ internal sealed class LaunchAttempt : IDisposable
         }
 
         Network?.Dispose();
-        Cgroup.Remove();
+        Remove(Cgroup, _context.Log);
         Dispose();
+    }
+
+    /// <summary>One that stays is made anew by the next launch.</summary>
+    private static void Remove(ContainerCgroup? cgroup, Log log)
+    {
+        try
+        {
+            cgroup?.Remove();
+        }
+        catch (Exception e) when (e is KernelException or IOException)
+        {
+            log.Warning($"The cgroup {cgroup!.Path} could not be removed: {e.Message}");
+        }
     }
 
     /// <summary>Moves the guest ends back to where they wait for a launch. What the guest has deleted is gone.</summary>
