@@ -67,9 +67,10 @@ internal static partial class Loop
                 continue;
             }
 
+            // One that cannot be opened is another's (attached read-only, say), or is just being detached.
             var path = "/dev/" + Path.GetFileName(folder);
-            var device = Open(path, O_RDWR);
-            if (GetStatus(device) is { } info && info.Device == file.Device && info.Inode == file.Inode)
+            var device = TryOpen(path, O_RDWR);
+            if (!device.IsInvalid && GetStatus(device) is { } info && info.Device == file.Device && info.Inode == file.Inode)
             {
                 return new LoopDevice(path, device);
             }
@@ -97,12 +98,18 @@ internal static partial class Loop
         return Ioctl(device, LoopGetStatus64, (nint)(&info)) == 0 ? info : null;
     }
 
-    private static unsafe SafeFileHandle Open(string path, int flags)
+    private static SafeFileHandle Open(string path, int flags)
+    {
+        var file = TryOpen(path, flags);
+        return file.IsInvalid ? throw KernelException.Last("open", path) : file;
+    }
+
+    /// <summary>Invalid when open(2) failed.</summary>
+    private static unsafe SafeFileHandle TryOpen(string path, int flags)
     {
         fixed (byte* name = Encoding.UTF8.GetBytes(path + '\0'))
         {
-            var descriptor = open(name, flags | O_CLOEXEC, default);
-            return descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true) : throw KernelException.Last("open", path);
+            return new SafeFileHandle(open(name, flags | O_CLOEXEC, default), ownsHandle: true);
         }
     }
 

@@ -17,28 +17,22 @@ internal sealed class Ext4Disks(BlockingWork work)
     private const string MountOptions = "discard,errors=remount-ro";
 
     /// <summary>How long a disk may be held by somebody who lets go of it: udevd looks at every loop device that was written to.</summary>
-    private static readonly TimeSpan HeldLimit = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan HeldLimit = TimeSpan.FromSeconds(15);
 
     /// <summary>Mounts a disk on a folder, after a check if it needs one (an unclean stop does not: the kernel replays the journal).</summary>
     /// <exception cref="ContainerStateException">The disk is damaged beyond what may be repaired without a person.</exception>
     public async Task MountAsync(string path, string folder, CancellationToken cancellationToken)
     {
-        var begun = Stopwatch.GetTimestamp();
-        int error;
-        while ((error = await work.RunAsync(() => TryMount(path, folder), cancellationToken).ConfigureAwait(false)) == Errno.EBUSY && Stopwatch.GetElapsedTime(begun) < HeldLimit)
+        var error = await MountWhenFreeAsync(path, folder, cancellationToken).ConfigureAwait(false);
+        if (error is Errno.EUCLEAN or Errno.EBADMSG or Errno.EINVAL or Errno.EIO)
         {
-            await Task.Delay(50, cancellationToken).ConfigureAwait(false);
+            await CheckAsync(path, cancellationToken).ConfigureAwait(false);
+            error = await MountWhenFreeAsync(path, folder, cancellationToken).ConfigureAwait(false);
         }
 
         if (error == Errno.EBUSY)
         {
             throw new ContainerStateException($"The disk {path} is held by another program; flock(1) or lsof(8) tell which.");
-        }
-
-        if (error is Errno.EUCLEAN or Errno.EBADMSG or Errno.EINVAL or Errno.EIO)
-        {
-            await CheckAsync(path, cancellationToken).ConfigureAwait(false);
-            error = await work.RunAsync(() => TryMount(path, folder), cancellationToken).ConfigureAwait(false);
         }
 
         if (error != 0)
@@ -85,6 +79,19 @@ internal sealed class Ext4Disks(BlockingWork work)
     {
         var block = new byte[Ext4Superblock.Size];
         return RandomAccess.Read(disk, block, Ext4Superblock.Position) == block.Length ? Ext4Superblock.Parse(block) : null;
+    }
+
+    /// <returns>0, or errno; EBUSY when somebody does not let go of the disk.</returns>
+    private async Task<int> MountWhenFreeAsync(string path, string folder, CancellationToken cancellationToken)
+    {
+        var begun = Stopwatch.GetTimestamp();
+        int error;
+        while ((error = await work.RunAsync(() => TryMount(path, folder), cancellationToken).ConfigureAwait(false)) == Errno.EBUSY && Stopwatch.GetElapsedTime(begun) < HeldLimit)
+        {
+            await Task.Delay(50, cancellationToken).ConfigureAwait(false);
+        }
+
+        return error;
     }
 
     private static async Task CheckAsync(string path, CancellationToken cancellationToken)
