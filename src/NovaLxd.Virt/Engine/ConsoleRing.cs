@@ -50,7 +50,7 @@ internal sealed class ConsoleRing : IDisposable
         WriteHeader();
     }
 
-    /// <summary>The newest bytes, oldest first, at most <paramref name="maxBytes"/>; empty when there is no file.</summary>
+    /// <summary>The newest bytes, oldest first, at most <paramref name="maxBytes"/>; empty when there is no file, or one that is just being made.</summary>
     /// <exception cref="InvalidDataException">The file is no ring.</exception>
     public static byte[] ReadTail(string path, int maxBytes)
     {
@@ -60,7 +60,13 @@ internal sealed class ConsoleRing : IDisposable
         }
 
         using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-        var capacity = (int)(RandomAccess.GetLength(file) - HeaderSize);
+        var size = RandomAccess.GetLength(file);
+        if (size == 0)
+        {
+            return [];
+        }
+
+        var capacity = (int)(size - HeaderSize);
         if (capacity <= 0 || ReadCount(file) is not { } written)
         {
             throw new InvalidDataException($"{path} is not a console log of this service.");
@@ -85,10 +91,13 @@ internal sealed class ConsoleRing : IDisposable
         RandomAccess.Write(_file, header, 0);
     }
 
+    /// <summary>0 as long as the header is a hole; null: no ring.</summary>
     private static long? ReadCount(Microsoft.Win32.SafeHandles.SafeFileHandle file)
     {
         Span<byte> header = stackalloc byte[HeaderSize];
-        return RandomAccess.Read(file, header, 0) == HeaderSize && BitConverter.ToUInt64(header) == Magic ? BitConverter.ToInt64(header[8..]) : null;
+        return RandomAccess.Read(file, header, 0) == HeaderSize && (BitConverter.ToUInt64(header) == Magic || !header.ContainsAnyExcept((byte)0))
+            ? BitConverter.ToInt64(header[8..])
+            : null;
     }
 
     private static void ReadExactly(Microsoft.Win32.SafeHandles.SafeFileHandle file, Span<byte> buffer, long offset)

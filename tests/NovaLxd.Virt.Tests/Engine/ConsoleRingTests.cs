@@ -58,6 +58,19 @@ public sealed class ConsoleRingTests : IDisposable
         Assert.Throws<InvalidDataException>(() => Read(100));
     }
 
+    /// <summary>As a reader may find it while the writer makes it: first without a size, then without a header.</summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(26)]
+    public void WhatIsJustBeingMadeIsEmptyAndWrittenFromItsBeginning(int size)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(_path)!);
+        File.WriteAllBytes(_path, new byte[size]);
+        Assert.Equal("", Read(100));
+        Write(10, "abc");
+        Assert.Equal("abc", Read(100));
+    }
+
     private void Write(int capacity, string text)
     {
         using var ring = new ConsoleRing(_path, capacity);
