@@ -16,6 +16,10 @@ namespace NovaLxd.Virt.Tests;
 internal sealed class HostResources
 {
     private const string SysClassNet = "/sys/class/net";
+
+    /// <summary>How long what a test has ended may take to go: as long as a slow machine's kernel and its reaper of orphans like.</summary>
+    private static readonly TimeSpan DefaultPatience = TimeSpan.FromMinutes(3);
+
     private readonly string[] _marks;
     private readonly SortedSet<string> _lines;
 
@@ -51,15 +55,15 @@ internal sealed class HostResources
     }
 
     /// <summary>
-    /// Fails with the difference unless everything is as it was. The kernel ends namespaces and their links behind our back, so it is given
-    /// <paramref name="patience"/> (default 10 seconds) to finish.
+    /// Fails with the difference unless everything is as it was. The kernel ends namespaces and their links behind our back, and orphans are reaped by
+    /// somebody else, so they are given <paramref name="patience"/> (default 3 minutes) to finish.
     /// </summary>
     public async Task AssertUnchangedAsync(TimeSpan? patience = null)
     {
         var waited = TimeProvider.System.GetTimestamp();
         string difference;
         while ((difference = DifferenceTo(Take(_marks))).Length > 0
-            && TimeProvider.System.GetElapsedTime(waited) < (patience ?? TimeSpan.FromSeconds(10)))
+            && TimeProvider.System.GetElapsedTime(waited) < (patience ?? DefaultPatience))
         {
             await Task.Delay(50);
         }
@@ -84,9 +88,10 @@ internal sealed class HostResources
     {
         foreach (var link in Directory.EnumerateFileSystemEntries(SysClassNet))
         {
-            var master = Path.Combine(link, "master");
+            // As a link and not as what it leads to, which may go away while we look.
+            var master = new DirectoryInfo(Path.Combine(link, "master")).LinkTarget;
             yield return $"link {Path.GetFileName(link)} alias '{ReadOrEmpty(Path.Combine(link, "ifalias")).Trim()}'"
-                + (Directory.Exists(master) ? $" in {Path.GetFileName(Directory.ResolveLinkTarget(master, false)?.FullName)}" : "");
+                + (master is null ? "" : $" in {Path.GetFileName(master)}");
         }
     }
 

@@ -8,7 +8,7 @@ public sealed class HostResourcesTests
     public async Task AProcessLeftBehindIsNamed()
     {
         var before = HostResources.Take("sleep 4711");
-        using (var sleep = Process.Start(new ProcessStartInfo("sleep", "4711"))!)
+        using (var sleep = await StartAsync("4711"))
         {
             Assert.Contains($"+ process {sleep.Id} sleep 4711", before.DifferenceTo(HostResources.Take("sleep 4711")), StringComparison.Ordinal);
             sleep.Kill();
@@ -21,7 +21,7 @@ public sealed class HostResourcesTests
     [Fact]
     public async Task AChangeFailsTheTest()
     {
-        using var sleep = Process.Start(new ProcessStartInfo("sleep", "4712"))!;
+        using var sleep = await StartAsync("4712");
         var before = HostResources.Take("sleep 4712");
         Assert.Single(before.Lines);
         sleep.Kill();
@@ -38,6 +38,14 @@ public sealed class HostResourcesTests
         Assert.Contains(all, line => line.StartsWith("mount /proc proc", StringComparison.Ordinal));
         Assert.Contains(all, line => line.StartsWith("link lo ", StringComparison.Ordinal));
         Assert.DoesNotContain(HostResources.Take("no such thing").Lines, line => line.StartsWith("mount", StringComparison.Ordinal));
+    }
+
+    /// <summary>With its command line, which the kernel shows a moment after exec has told the parent that it succeeds.</summary>
+    private static async Task<Process> StartAsync(string seconds)
+    {
+        var sleep = Process.Start(new ProcessStartInfo("sleep", seconds))!;
+        await Engine.EngineHost.UntilAsync("its command line", async () => await File.ReadAllTextAsync($"/proc/{sleep.Id}/cmdline") == $"sleep\0{seconds}\0");
+        return sleep;
     }
 }
 

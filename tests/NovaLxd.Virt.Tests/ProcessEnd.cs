@@ -8,7 +8,7 @@ namespace NovaLxd.Virt.Tests;
 /// </summary>
 internal static class ProcessEnd
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
     public static async Task WaitAsync(int pid)
     {

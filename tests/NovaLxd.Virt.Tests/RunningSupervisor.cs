@@ -26,8 +26,7 @@ internal static class RunningSupervisor
         try
         {
             var command = File.ReadAllText($"/proc/{pid}/cmdline");
-            if (!command.Contains($"--runtime-dir\0{runtimeDirectory}\0", StringComparison.Ordinal)
-                || !command.Contains("novalxd-supervisor", StringComparison.Ordinal) || command.StartsWith("setsid", StringComparison.Ordinal))
+            if (!command.Contains($"--runtime-dir\0{runtimeDirectory}\0", StringComparison.Ordinal) || !RunsSupervisor(command.Split('\0')))
             {
                 return null;
             }
@@ -40,4 +39,7 @@ internal static class RunningSupervisor
             return null;
         }
     }
+
+    /// <summary>The program itself, or dotnet with it as its first argument; not the shell and setsid that start it, which have it further behind.</summary>
+    private static bool RunsSupervisor(string[] command) => command.Take(2).Any(word => Path.GetFileNameWithoutExtension(word) == "novalxd-supervisor");
 }
