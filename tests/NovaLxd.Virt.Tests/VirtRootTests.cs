@@ -19,7 +19,7 @@ public sealed class VirtRootTests : IAsyncLifetime
     private readonly string _folder;
     private readonly VirtOptions _options;
     private readonly HostResources _before;
-    private readonly CancellationTokenSource _limit = new(TimeSpan.FromMinutes(10));
+    private readonly CancellationTokenSource _limit = new(TimeSpan.FromMinutes(20));
     private ServiceProvider _parts = null!;
 
     public VirtRootTests()
@@ -102,9 +102,9 @@ public sealed class VirtRootTests : IAsyncLifetime
         await Driver.FreezeAsync(spec.Id, Token);
         Assert.Equal(ContainerState.Frozen, (await Driver.FindAsync(spec.Id, Token))!.State);
         await Driver.UnfreezeAsync(spec.Id, Token);
-        Assert.True(await Driver.RebootAsync(spec.Id, TimeSpan.FromSeconds(30), Token));
+        Assert.True(await Driver.RebootAsync(spec.Id, EngineHost.Grace, Token));
         Assert.Equal("eth0", await ShellAsync(spec.Id, "ls /sys/class/net | head -n 1"));
-        Assert.True(await Driver.StopAsync(spec.Id, TimeSpan.FromSeconds(30), Token));
+        Assert.True(await Driver.StopAsync(spec.Id, EngineHost.Grace, Token));
         Assert.False(Directory.Exists($"/sys/class/net/{Port(1).HostDevice}"));
         var console = Encoding.UTF8.GetString(await Guest.ReadConsoleLogAsync(spec.Id, 10_000, Token));
         Assert.Contains("the guest has booted", console, StringComparison.Ordinal);
@@ -145,6 +145,10 @@ public sealed class VirtRootTests : IAsyncLifetime
         await Driver.SetPortsAsync(spec.Id, [Port(1)], Token);
         await Driver.StartAsync(spec.Id, Token);
         var events = Driver.WatchAsync(Token);
+
+        // Before init has set itself up, the kernel drops signals that are sent to it from inside (pid_namespaces(7)), and "poweroff" sends one.
+        await EngineHost.UntilAsync("its boot", async () =>
+            Encoding.UTF8.GetString(await Guest.ReadConsoleLogAsync(spec.Id, 10_000, Token)).Contains("the guest has booted", StringComparison.Ordinal));
 
         // The guest's end may take the command with it: its exit status says nothing.
         await Guest.ExecAsync(spec.Id, new ExecRequest { Command = ["/sbin/poweroff"] }, Token);
@@ -216,7 +220,7 @@ public sealed class VirtRootTests : IAsyncLifetime
 
     private async Task<string> ShellAsync(Guid id, string command)
     {
-        var result = await Guest.ExecAsync(id, new ExecRequest { Command = ["/bin/sh", "-c", command] }, Token);
+        var result = await Guest.ExecAsync(id, new ExecRequest { Command = ["/bin/sh", "-c", command], Timeout = EngineHost.Grace }, Token);
         Assert.True(result.ExitCode == 0, $"'{command}' ended with {result.ExitCode}: {Encoding.UTF8.GetString(result.StandardError)}");
         return Encoding.UTF8.GetString(result.StandardOutput).Trim();
     }

@@ -6,7 +6,6 @@ namespace NovaLxd.Virt.Tests.Engine;
 [Trait("Lane", "root")]
 public sealed class ContainerEngineTests : IAsyncLifetime
 {
-    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(20);
     private EngineHost _host = null!;
 
     public async Task InitializeAsync() => _host = await EngineHost.StartAsync();
@@ -63,7 +62,7 @@ public sealed class ContainerEngineTests : IAsyncLifetime
         Assert.Equal(spec.Hostname, await _host.ShellAsync(spec.Id, "hostname"));
         Assert.Equal("2", await _host.ShellAsync(spec.Id, "grep Seccomp: /proc/1/status | grep -o '[0-9]'"));
         Assert.Equal("done", await _host.ShellAsync(spec.Id, "dd if=/proc/kcore bs=1 count=1 2>/dev/null | grep -q . || echo done"));
-        Assert.True(await _host.Engine.StopAsync(spec.Id, Grace, CancellationToken.None));
+        Assert.True(await _host.Engine.StopAsync(spec.Id, EngineHost.Grace, CancellationToken.None));
     }
 
     [Fact]
@@ -82,11 +81,11 @@ public sealed class ContainerEngineTests : IAsyncLifetime
     {
         var spec = _host.NewSpec("::respawn:/bin/sleep 1000000\n::shutdown:/bin/echo bye\n");
         await _host.Engine.LaunchAsync(spec, CancellationToken.None);
-        Assert.True(await _host.Engine.StopAsync(spec.Id, Grace, CancellationToken.None));
+        Assert.True(await _host.Engine.StopAsync(spec.Id, EngineHost.Grace, CancellationToken.None));
         var container = await _host.Engine.FindAsync(spec.Id, CancellationToken.None);
         Assert.Equal((ContainerState.Stopped, 0, "the guest shut down"), (container!.State, container.InitPid, container.LastExit));
         Assert.Contains("bye", await _host.ConsoleAsync(spec.Id), StringComparison.Ordinal);
-        Assert.True(await _host.Engine.StopAsync(spec.Id, Grace, CancellationToken.None));
+        Assert.True(await _host.Engine.StopAsync(spec.Id, EngineHost.Grace, CancellationToken.None));
         await _host.Engine.ForgetAsync(spec.Id, CancellationToken.None);
         Assert.Null(await _host.Engine.FindAsync(spec.Id, CancellationToken.None));
     }
@@ -97,7 +96,7 @@ public sealed class ContainerEngineTests : IAsyncLifetime
         var spec = _host.NewSpec("::respawn:/bin/sh -c 'while true; do echo tick; sleep 0.1; done'\n");
         await _host.Engine.LaunchAsync(spec, CancellationToken.None);
         await EngineHost.UntilAsync("output", async () => (await _host.ConsoleAsync(spec.Id)).Contains("tick", StringComparison.Ordinal));
-        Assert.True(await _host.Engine.StopAsync(spec.Id, Grace, CancellationToken.None));
+        Assert.True(await _host.Engine.StopAsync(spec.Id, EngineHost.Grace, CancellationToken.None));
     }
 
     [Fact]
@@ -154,7 +153,7 @@ public sealed class ContainerEngineTests : IAsyncLifetime
         await _host.Engine.UnfreezeAsync(spec.Id, CancellationToken.None);
         Assert.Equal("alive", await _host.ShellAsync(spec.Id, "echo alive"));
         await _host.Engine.FreezeAsync(spec.Id, CancellationToken.None);
-        Assert.True(await _host.Engine.StopAsync(spec.Id, Grace, CancellationToken.None));
+        Assert.True(await _host.Engine.StopAsync(spec.Id, EngineHost.Grace, CancellationToken.None));
     }
 
     [Fact]
@@ -164,7 +163,7 @@ public sealed class ContainerEngineTests : IAsyncLifetime
         var spec = _host.NewSpec(nics: nic);
         await _host.Engine.LaunchAsync(spec, CancellationToken.None);
         await _host.ShellAsync(spec.Id, "for i in $(seq 2000); do :; done");
-        await EngineHost.UntilAsync("init's child", async () => (await _host.Engine.GetUsageAsync(spec.Id, CancellationToken.None)).Processes >= 2);
+        await _host.BootedAsync(spec.Id);
         var usage = await _host.Engine.GetUsageAsync(spec.Id, CancellationToken.None);
         Assert.True(usage.CpuNanoseconds > 0 && usage.MemoryBytes > 0 && usage.Uptime > TimeSpan.Zero, usage.ToString());
         Assert.Equal(256 << 20, usage.MemoryLimitBytes);
@@ -194,6 +193,6 @@ public sealed class ContainerEngineTests : IAsyncLifetime
         var quiet = _host.NewSpec();
         await _host.Engine.LaunchAsync(quiet, CancellationToken.None);
         Assert.Equal("here", await _host.ShellAsync(quiet.Id, "echo here"));
-        Assert.True(await _host.Engine.StopAsync(quiet.Id, Grace, CancellationToken.None));
+        Assert.True(await _host.Engine.StopAsync(quiet.Id, EngineHost.Grace, CancellationToken.None));
     }
 }

@@ -11,6 +11,12 @@ namespace NovaLxd.Virt.Tests.Engine;
 /// </summary>
 internal sealed class EngineHost : IAsyncDisposable
 {
+    /// <summary>
+    /// How long a guest that obeys is given to end by itself before it is killed, and a command inside before it is: as long as an emulated and busy machine takes.
+    /// Nothing is gained by less, as nobody waits for it where all is well.
+    /// </summary>
+    public static readonly TimeSpan Grace = TimeSpan.FromMinutes(5);
+
     private const string Busybox = "/bin/busybox";
     private readonly HostResources _before;
     private readonly List<string> _links = [];
@@ -101,14 +107,21 @@ internal sealed class EngineHost : IAsyncDisposable
     /// <summary>What a command run by a shell inside says.</summary>
     public async Task<string> ShellAsync(Guid id, string command)
     {
-        var result = await Engine.ExecAsync(id, new ExecRequest { Command = ["/bin/sh", "-c", command] }, CancellationToken.None);
+        var result = await Engine.ExecAsync(id, new ExecRequest { Command = ["/bin/sh", "-c", command], Timeout = Grace }, CancellationToken.None);
         Assert.True(result.ExitCode == 0, $"'{command}' ended with {result.ExitCode}: {Text(result.StandardError)}{Text(result.StandardOutput)}");
         return Text(result.StandardOutput).TrimEnd('\n');
     }
 
     /// <summary>Runs a command by which the guest ends or reboots. That end may take the command with it, so its exit status says nothing.</summary>
     public async Task EndByAsync(Guid id, string command)
-        => await Engine.ExecAsync(id, new ExecRequest { Command = ["/bin/sh", "-c", command] }, CancellationToken.None);
+        => await Engine.ExecAsync(id, new ExecRequest { Command = ["/bin/sh", "-c", command], Timeout = Grace }, CancellationToken.None);
+
+    /// <summary>
+    /// Waits until busybox init runs its first process. From then on it takes signals: before, the kernel drops those that are sent to it from inside
+    /// (pid_namespaces(7)), and a "reboot" would be lost.
+    /// </summary>
+    public async Task BootedAsync(Guid id) =>
+        await UntilAsync("init's child", async () => (await Engine.GetUsageAsync(id, CancellationToken.None)).Processes >= 2);
 
     public async Task<string> ConsoleAsync(Guid id) => Text(await Engine.ReadConsoleLogAsync(id, int.MaxValue, CancellationToken.None));
 
@@ -120,14 +133,14 @@ internal sealed class EngineHost : IAsyncDisposable
         var begun = TimeProvider.System.GetTimestamp();
         while (!await condition())
         {
-            Assert.True(TimeProvider.System.GetElapsedTime(begun) < TimeSpan.FromMinutes(3), $"Waited for three minutes in vain: {what}");
+            Assert.True(TimeProvider.System.GetElapsedTime(begun) < Grace, $"Waited for {Grace} in vain: {what}");
             await Task.Delay(20);
         }
     }
 
     public async Task<ContainerEvent> NextEventAsync(Guid id, ContainerEventKind kind)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(3));
+        using var limit = new CancellationTokenSource(Grace);
         await foreach (var happened in Engine.WatchAsync(limit.Token))
         {
             if (happened.Id == id && happened.Kind == kind)

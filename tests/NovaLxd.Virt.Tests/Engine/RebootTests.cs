@@ -15,6 +15,7 @@ public sealed class RebootTests : IAsyncLifetime
         var (first, second) = (await _host.NewNicAsync("eth0"), await _host.NewNicAsync("eth1"));
         var spec = _host.NewSpec(nics: [first, second]);
         var before = await _host.Engine.LaunchAsync(spec, CancellationToken.None);
+        await _host.BootedAsync(spec.Id);
         var hostIndex = await File.ReadAllTextAsync($"/sys/class/net/{first.HostDevice}/ifindex");
         Assert.Equal(first.MacAddress, await _host.ShellAsync(spec.Id, "cat /sys/class/net/eth0/address"));
         await _host.ShellAsync(spec.Id, "ip link set eth1 down; ip link set eth1 name lan; ip addr add 10.9.9.9/24 dev eth0; echo kept >/root/file");
@@ -40,7 +41,7 @@ public sealed class RebootTests : IAsyncLifetime
     {
         var spec = _host.NewSpec();
         var before = await _host.Engine.LaunchAsync(spec, CancellationToken.None);
-        Assert.True(await _host.Engine.RebootAsync(spec.Id, TimeSpan.FromSeconds(20), CancellationToken.None));
+        Assert.True(await _host.Engine.RebootAsync(spec.Id, EngineHost.Grace, CancellationToken.None));
         var after = await _host.Engine.FindAsync(spec.Id, CancellationToken.None);
         Assert.Equal(ContainerState.Running, after!.State);
         Assert.NotEqual(before.InitPid, after.InitPid);

@@ -32,7 +32,7 @@ public sealed class SurvivalTests : IAsyncLifetime
         // The console's master came back from the engine: output goes on.
         var seen = (await _host.ConsoleAsync(spec.Id)).Length;
         await EngineHost.UntilAsync("more output", async () => (await _host.ConsoleAsync(spec.Id)).Length > seen + 20);
-        Assert.True(await _host.Engine.StopAsync(spec.Id, TimeSpan.FromSeconds(20), CancellationToken.None));
+        Assert.True(await _host.Engine.StopAsync(spec.Id, EngineHost.Grace, CancellationToken.None));
         Assert.Equal(ContainerState.Stopped, (await _host.Engine.FindAsync(spec.Id, CancellationToken.None))!.State);
     }
 
@@ -73,7 +73,8 @@ public sealed class SurvivalTests : IAsyncLifetime
         await _host.Engine.ConnectAsync(CancellationToken.None);
         var other = _host.NewSpec();
         await _host.Engine.LaunchAsync(other, CancellationToken.None);
-        await foreach (var first in _host.Engine.WatchAsync(CancellationToken.None))
+        using var limit = new CancellationTokenSource(EngineHost.Grace);
+        await foreach (var first in _host.Engine.WatchAsync(limit.Token))
         {
             Assert.Equal((other.Id, ContainerEventKind.Started), (first.Id, first.Kind));
             break;
@@ -144,7 +145,7 @@ public sealed class SurvivalTests : IAsyncLifetime
 
     private async Task<ContainerEvent> EndAsync(Guid id)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var limit = new CancellationTokenSource(EngineHost.Grace);
         await foreach (var happened in _host.Engine.WatchAsync(limit.Token))
         {
             if (happened.Id == id && happened.Kind is ContainerEventKind.Stopped or ContainerEventKind.Crashed)
