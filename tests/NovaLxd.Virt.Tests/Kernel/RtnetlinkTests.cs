@@ -81,7 +81,7 @@ public sealed class RtnetlinkTests
     {
         using var place = await NetworkNamespace.CreateAsync();
         using var other = await NetworkNamespace.CreateAsync();
-        using var process = await other.RunAsync(() => Process.Start(new ProcessStartInfo("sleep", "60"))!);
+        using var process = await other.RunAsync(() => Process.Start(new ProcessStartInfo("sleep", "1000000"))!);
         try
         {
             var moved = await place.RunAsync(() =>

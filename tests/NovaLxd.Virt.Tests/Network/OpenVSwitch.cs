@@ -6,13 +6,18 @@ namespace NovaLxd.Virt.Tests.Network;
 /// <summary>An Open vSwitch of its own in a namespace: ovsdb-server and ovs-vswitchd with the userspace datapath, files in a temporary folder.</summary>
 internal sealed class OpenVSwitch : IAsyncDisposable
 {
+    /// <summary>For an answer of the database and for the switch to have carried out a change: with twenty at once on an emulated machine it takes its time.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
+
     private readonly string _folder = Directory.CreateTempSubdirectory("novalxd-ovs").FullName;
     private readonly List<Process> _processes = [];
     private readonly NetworkNamespace _place;
 
     private OpenVSwitch(NetworkNamespace place) => _place = place;
 
-    public OvsOptions Options => new() { Connection = $"unix:{_folder}/db.sock", Timeout = TimeSpan.FromSeconds(60) };
+    public OvsOptions Options => new() { Connection = $"unix:{_folder}/db.sock", Timeout = Patience };
+
+    private static string Limit => $"--timeout={Patience.TotalSeconds}";
 
     /// <summary>Fails, saying so, where the package openvswitch-switch is not installed.</summary>
     public static async Task<OpenVSwitch> StartAsync(NetworkNamespace place)
@@ -32,7 +37,7 @@ internal sealed class OpenVSwitch : IAsyncDisposable
 
     /// <summary>ovs-vsctl's answer.</summary>
     public async Task<string> AskAsync(string command)
-        => (await _place.ShellAsync($"ovs-vsctl --timeout=60 --db={Options.Connection} --bare -- {command}")).TrimEnd('\n');
+        => (await _place.ShellAsync($"ovs-vsctl {Limit} --db={Options.Connection} --bare -- {command}")).TrimEnd('\n');
 
     public async ValueTask DisposeAsync()
     {
@@ -57,10 +62,10 @@ internal sealed class OpenVSwitch : IAsyncDisposable
             ["ovsdb-tool", "create", $"{_folder}/conf.db", "/usr/share/openvswitch/vswitch.ovsschema"], CancellationToken.None);
         Start("/usr/sbin/ovsdb-server", $"{_folder}/conf.db", $"--remote=punix:{_folder}/db.sock");
         await CommandRunner.RunAsync(
-            ["ovs-vsctl", "--timeout=60", "--retry", $"--db={Options.Connection}", "--no-wait", "init"], CancellationToken.None);
+            ["ovs-vsctl", Limit, "--retry", $"--db={Options.Connection}", "--no-wait", "init"], CancellationToken.None);
         // Without it the userspace datapath hands on TCP checksums as the sending interface left them to hardware: unfinished.
         await CommandRunner.RunAsync(
-            ["ovs-vsctl", $"--db={Options.Connection}", "--no-wait", "set", "Open_vSwitch", ".", "other_config:userspace-tso-enable=true"],
+            ["ovs-vsctl", Limit, $"--db={Options.Connection}", "--no-wait", "set", "Open_vSwitch", ".", "other_config:userspace-tso-enable=true"],
             CancellationToken.None);
         Start("/usr/sbin/ovs-vswitchd", $"unix:{_folder}/db.sock");
     }

@@ -56,8 +56,8 @@ public sealed class PortRateLimitTrafficTests : IAsyncLifetime
     {
         await PlugAsync(_port with { Inbound = new PortRate(Kilobytes, BurstKilobytes: 64) });
 
-        AssertLimited(await ReceivedByGuestAsync());
-        AssertUnlimited(await SentByGuestAsync());
+        await AssertLimitedAsync(ReceivedByGuestAsync);
+        await AssertUnlimitedAsync(SentByGuestAsync);
     }
 
     [Fact]
@@ -65,8 +65,8 @@ public sealed class PortRateLimitTrafficTests : IAsyncLifetime
     {
         await PlugAsync(_port with { Outbound = new PortRate(Kilobytes, BurstKilobytes: 64) });
 
-        AssertLimited(await SentByGuestAsync());
-        AssertUnlimited(await ReceivedByGuestAsync());
+        await AssertLimitedAsync(SentByGuestAsync);
+        await AssertUnlimitedAsync(ReceivedByGuestAsync);
     }
 
     [Fact]
@@ -74,13 +74,13 @@ public sealed class PortRateLimitTrafficTests : IAsyncLifetime
     {
         await PlugAsync(_port with { Inbound = new PortRate(100), Outbound = new PortRate(100) });
         await PlugAsync(_port with { Inbound = new PortRate(Kilobytes, BurstKilobytes: 64), Outbound = new PortRate(Kilobytes, BurstKilobytes: 64) });
-        AssertLimited(await SentByGuestAsync());
-        AssertLimited(await ReceivedByGuestAsync());
+        await AssertLimitedAsync(SentByGuestAsync);
+        await AssertLimitedAsync(ReceivedByGuestAsync);
 
         await PlugAsync(_port);
 
-        AssertUnlimited(await SentByGuestAsync());
-        AssertUnlimited(await ReceivedByGuestAsync());
+        await AssertUnlimitedAsync(SentByGuestAsync);
+        await AssertUnlimitedAsync(ReceivedByGuestAsync);
         Assert.Null(await _host.FindAsync("nlq7a000000-00"));
     }
 
@@ -109,19 +109,27 @@ public sealed class PortRateLimitTrafficTests : IAsyncLifetime
         Assert.Contains("ingress", kinds, StringComparison.Ordinal);
     }
 
-    private Task<(long Bytes, double Seconds)> ReceivedByGuestAsync() => Traffic.MeasureAsync(_far, _guest, "192.0.2.1", Duration);
+    private Task<(long Bytes, double Seconds)> ReceivedByGuestAsync(Func<double, double> least) => Traffic.MeasureAsync(_far, _guest, "192.0.2.1", Duration, least);
 
-    private Task<(long Bytes, double Seconds)> SentByGuestAsync() => Traffic.MeasureAsync(_guest, _far, "192.0.2.2", Duration);
+    private Task<(long Bytes, double Seconds)> SentByGuestAsync(Func<double, double> least) => Traffic.MeasureAsync(_guest, _far, "192.0.2.2", Duration, least);
 
-    /// <summary>At most the rate and one burst, a tenth more for what is under way; and not far below, which a policer would be.</summary>
-    private static void AssertLimited((long Bytes, double Seconds) measured)
+    /// <summary>The rate and one burst.</summary>
+    private static double Allowed(double seconds) => (Kilobytes * 1000 * seconds) + (64 * 1024);
+
+    /// <summary>At most what is allowed, a tenth more for what is under way; and not far below, which a policer would be.</summary>
+    private static async Task AssertLimitedAsync(Func<Func<double, double>, Task<(long Bytes, double Seconds)>> measure)
     {
-        var allowed = (Kilobytes * 1000 * measured.Seconds) + (64 * 1024);
-        Assert.InRange(measured.Bytes, 0.4 * allowed, 1.1 * allowed);
+        var (bytes, seconds) = await measure(duration => 0.4 * Allowed(duration));
+        Assert.InRange(bytes, 0.4 * Allowed(seconds), 1.1 * Allowed(seconds));
     }
 
-    private static void AssertUnlimited((long Bytes, double Seconds) measured)
-        => Assert.InRange(measured.Bytes, 4 * Kilobytes * 1000 * measured.Seconds, double.PositiveInfinity);
+    private static async Task AssertUnlimitedAsync(Func<Func<double, double>, Task<(long Bytes, double Seconds)>> measure)
+    {
+        var (bytes, seconds) = await measure(Least);
+        Assert.InRange(bytes, Least(seconds), double.PositiveInfinity);
+
+        static double Least(double duration) => 4 * Kilobytes * 1000 * duration;
+    }
 
     private Task<ContainerNic> PlugAsync(PortSpec port) => _host.RunAsync(() => _plug.PlugAsync(port, "eth0", CancellationToken.None));
 
