@@ -97,7 +97,7 @@ public sealed class SquashfsReaderTests
 
             try
             {
-                await ReadAsync(changed).WaitAsync(TimeSpan.FromSeconds(20));
+                await ReadAsync(changed).WaitAsync(TimeSpan.FromMinutes(5));
             }
             catch (ImageRejectedException)
             {

@@ -10,7 +10,10 @@ namespace NovaLxd.Virt.Tests.Storage.Images;
 public sealed class HostileImageTests : IAsyncLifetime
 {
     private static readonly CancellationToken _none = CancellationToken.None;
-    private static readonly TimeSpan _limit = TimeSpan.FromSeconds(30);
+
+    /// <summary>For an import that may not end at all. One writes its file system through (syncfs(2)), and with it what others have written there.</summary>
+    private static readonly TimeSpan _limit = TimeSpan.FromMinutes(10);
+
     private readonly string _state = Path.Combine(Path.GetTempPath(), $"nls-{Guid.NewGuid():N}");
     private HostResources _before = null!;
     private OverlayBackend _backend = null!;

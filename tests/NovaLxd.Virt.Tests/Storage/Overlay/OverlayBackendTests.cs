@@ -78,7 +78,7 @@ public sealed class OverlayBackendTests : IAsyncLifetime
 
         File.Delete(mount.UpperDirectory + "/data");
         await CommandRunner.RunAsync(["sync", "-f", mount.UpperDirectory], _none);
-        await WaitUntilAsync(() => Allocated(image) < 10 << 20, "the blocks are given back");
+        await Engine.EngineHost.UntilAsync("the blocks are given back", () => Task.FromResult(Allocated(image) < 10 << 20));
     }
 
     [Fact]
@@ -164,6 +164,7 @@ public sealed class OverlayBackendTests : IAsyncLifetime
         var mount = await CreateAsync(64 << 20);
         await File.WriteAllTextAsync(mount.UpperDirectory + "/file", "x");
         await _backend.UnmountAsync(_id, _none);
+        await DetachedAsync();
         var image = Path.Combine(Container, "root.ext4");
         await CommandRunner.RunAsync(["debugfs", "-w", "-R", "ssv state 3", image], _none);
 
@@ -179,6 +180,7 @@ public sealed class OverlayBackendTests : IAsyncLifetime
     {
         await CreateAsync(64 << 20);
         await _backend.UnmountAsync(_id, _none);
+        await DetachedAsync();
         var image = Path.Combine(Container, "root.ext4");
 
         // Not by a stream of .NET: it would lock the file, of which another test's child may still have a copy until it executes its program.
@@ -283,14 +285,13 @@ public sealed class OverlayBackendTests : IAsyncLifetime
         return FileStatus.Of(file).Blocks * 512;
     }
 
-    private static async Task WaitUntilAsync(Func<bool> condition, string what)
-    {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (!condition())
-        {
-            await Task.Delay(50, limit.Token).ContinueWith(task => Assert.False(task.IsCanceled, $"Waited in vain until {what}."), TaskScheduler.Default);
-        }
-    }
+    /// <summary>
+    /// Waits until no loop device has the disk. Where udevd still looks at one it stays, and who mounts by it sees what it has read and not what is changed in the
+    /// file meanwhile.
+    /// </summary>
+    private Task DetachedAsync() => Engine.EngineHost.UntilAsync(
+        "the disk is attached nowhere",
+        () => Task.FromResult(!HostResources.Take(_state).Lines.Any(line => line.StartsWith("loop ", StringComparison.Ordinal))));
 
     private async Task StartAsync()
     {
