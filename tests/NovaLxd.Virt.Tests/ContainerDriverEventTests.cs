@@ -4,7 +4,7 @@ namespace NovaLxd.Virt.Tests;
 
 public sealed class ContainerDriverEventTests : IAsyncLifetime
 {
-    private readonly CancellationTokenSource _limit = new(TimeSpan.FromSeconds(20));
+    private readonly CancellationTokenSource _limit = new(TimeSpan.FromMinutes(3));
     private DriverHost _host = null!;
 
     public async Task InitializeAsync() => _host = await DriverHost.StartAsync();

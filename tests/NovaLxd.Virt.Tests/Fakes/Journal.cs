@@ -1,6 +1,6 @@
 namespace NovaLxd.Virt.Tests.Fakes;
 
-/// <summary>What was asked of the fakes, in order, and which of it is to fail or to wait.</summary>
+/// <summary>What was asked of the fakes, in order, and which of it is to fail or to wait. Used by the driver's threads and the test's at once.</summary>
 internal sealed class Journal
 {
     private readonly Lock _gate = new();
@@ -30,37 +30,60 @@ internal sealed class Journal
         }
     }
 
-    public void Fail(string entry, Exception? failure = null) => _failures[entry] = failure ?? new InvalidOperationException($"{entry} fails");
+    public void Fail(string entry, Exception? failure = null)
+    {
+        lock (_gate)
+        {
+            _failures[entry] = failure ?? new InvalidOperationException($"{entry} fails");
+        }
+    }
 
-    public void Heal() => _failures.Clear();
+    public void Heal()
+    {
+        lock (_gate)
+        {
+            _failures.Clear();
+        }
+    }
 
     /// <summary>Makes the entry wait until the returned source is completed.</summary>
-    public TaskCompletionSource Hold(string entry) => _barriers[entry] = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+    public TaskCompletionSource Hold(string entry)
+    {
+        lock (_gate)
+        {
+            return _barriers[entry] = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+    }
 
     /// <summary>Writes the entry down, waits where told to, then fails where told to.</summary>
     public async Task AddAsync(string entry, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
+        TaskCompletionSource? barrier;
         lock (_gate)
         {
             _entries.Add(entry);
+            barrier = _barriers.GetValueOrDefault(entry);
         }
 
-        if (_barriers.TryGetValue(entry, out var barrier))
+        if (barrier is not null)
         {
             await barrier.Task.WaitAsync(cancellationToken);
         }
 
-        if (_failures.TryGetValue(entry, out var failure))
+        lock (_gate)
         {
-            throw failure;
+            if (_failures.TryGetValue(entry, out var failure))
+            {
+                throw failure;
+            }
         }
     }
 
     /// <summary>Returns when the entry has been written.</summary>
     public async Task WaitForAsync(string entry)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(3));
         while (!Entries.Contains(entry))
         {
             await Task.Delay(1, limit.Token);
