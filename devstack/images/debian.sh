@@ -28,12 +28,17 @@ debian_sources() {
 debian_bootstrap() {
     local sources; sources=$(debian_sources)
     [ -n "$sources" ] || die "apt on this machine has no Debian bookworm source: add one under /etc/apt and run apt-get update"
-    # Documentation and translations are a third of the size; copyright files stay.
+    persist debian_bootstrap_once "$1" "$sources" > "$STACK_LOGS/image-debian.log" 2>&1
+}
+
+# Documentation and translations are a third of the size; copyright files stay.
+debian_bootstrap_once() {    # debian_bootstrap_once FOLDER SOURCES
+    rm -rf --one-file-system "$1"; mkdir -p "$1"
     mmdebstrap --mode=root --variant=minbase --include="$(IFS=,; echo "${DEBIAN_PACKAGES[*]}")" \
         --aptopt='APT::Install-Recommends "false"' --dpkgopt=force-unsafe-io \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
-        bookworm "$1" - <<< "$sources" > "$STACK_LOGS/image-debian.log" 2>&1
+        bookworm "$1" - <<< "$2"
 }
 
 # Units that have no place in a container, each with its reason. A masked unit never starts and never counts as failed.

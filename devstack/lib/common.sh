@@ -56,6 +56,17 @@ wait_for() {    # wait_for SECONDS COMMAND...: 0 as soon as the command succeeds
     done
 }
 
+# persist COMMAND...: what needs a network, tried four times in two minutes: an archive or a proxy that is just being updated
+# refuses for a while. What it said stays where it writes it.
+persist() {
+    local pause
+    for pause in 10 30 60; do
+        if "$@"; then return 0; fi
+        sleep $pause
+    done
+    "$@"
+}
+
 # once NAME COMMAND...: what is made once for each state folder; a stamp file remembers it.
 once() {
     local stamp=$STACK_STATE/stamps/$1; shift
@@ -125,22 +136,26 @@ apt_get() {
 }
 byte_compile() { python3 -m compileall -q -j 0 -x /tests/ /usr/lib/python3/dist-packages > /dev/null 2>&1 || true; }
 
+# An update that could reach no archive ends well, with the old lists: the installation shows it, and both are done again.
+fetch_packages() { apt_get update && apt_get install "$@"; }
+
 # install_packages NAME...: installs those that are missing, and starts none of their services.
 install_packages() {
-    local want policy=
+    local want before policy=
     mapfile -t want < <(missing_packages "$@")
     [ ${#want[@]} -gt 0 ] || return 0
     if [ ! -e /usr/sbin/policy-rc.d ]; then    # asked by the packages' scripts before they start a service
         printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d; policy=1
     fi
-    if apt_get update && apt_get install "${want[@]}"; then
-        # Only OpenStack brings Python packages by the hundred.
-        [ ${#want[@]} -lt 10 ] || byte_compile
+    before=$(mktemp)
+    if persist fetch_packages "${want[@]}"; then
+        [ ! /usr/lib/python3/dist-packages -nt "$before" ] || byte_compile
     else
         [ -z "$policy" ] || rm -f /usr/sbin/policy-rc.d
+        rm -f "$before"
         tail -20 "$STACK_LOGS/apt.log" >&2
         die "apt-get could not install: ${want[*]} (log: $STACK_LOGS/apt.log). Check the sources in /etc/apt and that they can be reached"
     fi
     [ -z "$policy" ] || rm -f /usr/sbin/policy-rc.d
-    rm -rf "$STACK_CACHE/apt"
+    rm -rf "$STACK_CACHE/apt" "$before"
 }

@@ -18,12 +18,18 @@ runtime_id() {
     esac
 }
 
-# publish PROJECT FOLDER PROPERTY...: into a tree of its own, so that bin and obj of the checkout stay as they are.
+# publish PROJECT FOLDER PROPERTY...: into a tree of its own, so that bin and obj of the checkout stay as they are. Again when NuGet
+# could not be reached, and only then: a compiler says the same the second time.
 publish() {
-    local project=$1 out=$2; shift 2
+    local project=$1 out=$2 log=$STACK_LOGS/publish-$1.log pause; shift 2
     mkdir -p "$STACK_LOGS"
-    dotnet publish "$TOP/src/$project/$project.csproj" -c Release -r "$(runtime_id)" --artifacts-path "$STACK_BUILDS/artifacts" \
-        -nologo -v quiet -clp:NoSummary -o "$out" "$@" > "$STACK_LOGS/publish-$project.log" 2>&1
+    for pause in 10 30 60 0; do
+        if dotnet publish "$TOP/src/$project/$project.csproj" -c Release -r "$(runtime_id)" --artifacts-path "$STACK_BUILDS/artifacts" \
+            -nologo -v quiet -clp:NoSummary -o "$out" "$@" > "$log" 2>&1; then return 0; fi
+        grep -qE 'NU1301|Failed to (download|retrieve)|service index' "$log" || return 1
+        sleep $pause
+    done
+    return 1
 }
 
 build_service() {

@@ -4,7 +4,9 @@
 
 lane_build() { check "dotnet build" dotnet_build; }
 
-dotnet_build() { dotnet build NovaLxd.sln -c Release -nologo -clp:NoSummary -v minimal; }
+dotnet_restore() { persist dotnet restore NovaLxd.sln -nologo -v quiet; }
+
+dotnet_build() { dotnet_restore && dotnet build NovaLxd.sln -c Release --no-restore -nologo -clp:NoSummary -v minimal; }
 
 # Once for all lanes of a run.
 built() {

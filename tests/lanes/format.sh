@@ -12,7 +12,7 @@ lane_format() {
 }
 
 format_dotnet() {
-    dotnet restore NovaLxd.sln -nologo -v quiet && dotnet format NovaLxd.sln --verify-no-changes --no-restore
+    dotnet_restore && dotnet format NovaLxd.sln --verify-no-changes --no-restore
 }
 
 # The repository's shell scripts: by suffix, and those without one by their first line.
