@@ -77,8 +77,9 @@ once() {
 
 # --- processes -----------------------------------------------------------------------------------------------------
 # A pid file holds "PID STARTTIME". The start time (field 22 of /proc/PID/stat) tells our process from a later one that
-# was given the same number.
-start_time() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
+# was given the same number. A zombie has none: when it is reaped is up to its parent, and that is this machine's init, which may
+# take its time.
+start_time() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | awk '$1 !~ /[ZX]/ { print $20 }'; }
 
 running() {
     local pid started
