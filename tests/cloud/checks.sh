@@ -2,17 +2,23 @@
 # Sourced by the cloud lane: what a user does with a server, by the openstack client, on the servers that stack.sh left. Each
 # function is one test; it says what it saw where that is not what it expected.
 
+# The limits are for a machine that stalls: what works has happened after seconds.
+
 # becomes NAME STATUS
 becomes() {
-    wait_for 90 has_status "$1" "$2" || { echo "$1 is $(server_status "$1") and not $2 after 90 s"; return 1; }
+    wait_for 300 has_status "$1" "$2" || { echo "$1 is $(server_status "$1") and not $2 after 5 minutes"; return 1; }
 }
 has_status() { [ "$(server_status "$1")" = "$2" ]; }
 pings()      { ping -c 1 -W 2 "$(floating_ip "$1")" > /dev/null; }
-# Within a minute, since ARP entries and the agent's rules take their time.
-pings_soon()       { wait_for 60 pings "$1" || { echo "$1 does not answer ping"; return 1; }; }
-pings_no_more()    { wait_for 60 eval "! pings $1" || { echo "$1 still answers ping"; return 1; }; }
+# ARP entries and the agent's rules take their time.
+pings_soon()       { wait_for 180 pings "$1" || { echo "$1 does not answer ping"; return 1; }; }
+pings_no_more()    { wait_for 180 eval "! pings $1" || { echo "$1 still answers ping"; return 1; }; }
 boots_in_log()     { console "$1" | grep -c 'boot: complete'; }
 boots_more_than()  { [ "$(boots_in_log "$1")" -gt "$2" ]; }
+# boots_again NAME BOOTS
+boots_again() {
+    wait_for 180 boots_more_than "$1" "$2" || { echo "the console log shows no boot after the $2 before"; return 1; }
+}
 
 stops_and_starts() {
     openstack server stop busybox && becomes busybox SHUTOFF && pings_no_more busybox &&
@@ -23,25 +29,30 @@ stops_and_starts() {
 reboots() {
     local before; before=$(boots_in_log busybox)
     openstack server reboot --wait "--$1" busybox > /dev/null && becomes busybox ACTIVE || return 1
-    wait_for 60 boots_more_than busybox "$before" || { echo "the console log shows no boot after the $before before"; return 1; }
-    pings_soon busybox
+    boots_again busybox "$before" && pings_soon busybox
 }
 
 reboots_from_inside() {
     local before; before=$(boots_in_log busybox)
     guest root busybox 'reboot' || true    # the connection may break before it answers
-    wait_for 60 boots_more_than busybox "$before" || { echo "the console log shows no boot after the $before before"; return 1; }
-    becomes busybox ACTIVE && pings_soon busybox
+    boots_again busybox "$before" && becomes busybox ACTIVE && pings_soon busybox
 }
 
 # A frozen guest still answers ping, which is the kernel's work, but none of its processes does anything.
 pauses_and_unpauses() {
     openstack server pause busybox && becomes busybox PAUSED || return 1
     ! guest root busybox true || { echo "the paused guest ran a command"; return 1; }
-    openstack server unpause busybox && becomes busybox ACTIVE && wait_for 30 guest root busybox true
+    openstack server unpause busybox && becomes busybox ACTIVE && logs_in
 }
 
-shows_console_log() { openstack console log show --lines 20 busybox | grep -a 'boot: complete'; }
+# A login works before the last line of the boot is written.
+shows_console_log() {
+    local rc=0
+    wait_for 60 last_lines_show_boot || rc=1
+    openstack console log show --lines 20 busybox
+    return $rc
+}
+last_lines_show_boot() { openstack console log show --lines 20 busybox | grep -a 'boot: complete'; }
 
 shows_diagnostics() {
     openstack server show --diagnostics busybox
@@ -55,7 +66,7 @@ keeps_disk_limit()   { guest root busybox 'df -m / | tail -1' | tee >(cat >&2) |
 # Files survive what a reboot must not lose.
 keeps_files() {
     guest root busybox 'echo kept > /root/file && sync' && openstack server reboot --wait --hard busybox > /dev/null &&
-        pings_soon busybox && wait_for 60 guest root busybox true && [ "$(guest root busybox 'cat /root/file')" = kept ]
+        pings_soon busybox && logs_in && [ "$(guest root busybox 'cat /root/file')" = kept ]
 }
 
 # kill -9: the guest goes on meanwhile, and the successor knows it.
@@ -65,7 +76,7 @@ survives_kill_of() {
     before=$(guest root busybox "$id_of_init") || return 1
     read -r pid _started < "$RUN/$name.pid"
     kill -KILL "$pid"
-    wait_for 10 eval "! running $name" || return 1
+    wait_for 60 eval "! running $name" || { echo "$name outlived SIGKILL"; return 1; }
     sleep 2
     after=$(guest root busybox "$id_of_init") || after="no answer"
     start_compute || return 1
@@ -95,18 +106,19 @@ creates_five_at_once() {
     local ids rc=0
     # --wait would wait for the first only.
     openstack server create --image busybox --flavor m1.nano --network private --min 5 --max 5 many > /dev/null || return 1
-    wait_for 120 active_servers many 5 || { echo "not all of 5 are ACTIVE after two minutes"; openstack server list; rc=1; }
+    wait_for 300 active_servers many 5 || { echo "not all of 5 are ACTIVE after 5 minutes"; openstack server list; rc=1; }
     mapfile -t ids < <(rest GET compute '/servers?name=many' | jq -r '.servers[].id')
     openstack server delete --wait "${ids[@]}"
     [ $rc = 0 ] && [ "$(rest GET compute '/servers?name=many' | jq '.servers | length')" = 0 ]
 }
 
+logs_in() { wait_for 180 guest root busybox true || { echo "no login on busybox"; return 1; }; }
+
 # Each test finds a server that works, whatever the one before did to it.
 with_busybox() {
-    if ! has_status busybox ACTIVE || ! wait_for 20 guest root busybox true; then
+    if ! has_status busybox ACTIVE || ! wait_for 60 guest root busybox true; then
         openstack server delete --wait busybox
-        boot busybox busybox m1.nano || return 1
-        wait_for 90 guest root busybox true || { echo "no login on the new server"; return 1; }
+        boot busybox busybox m1.nano && logs_in || return 1
     fi
     "$@"
 }
