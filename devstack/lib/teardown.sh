@@ -75,7 +75,10 @@ remove_network() {
             remove_ebtables_chain "$table" "$name"
         done
     done
-    for name in $(ipset list -n 2>/dev/null | grep -E '^NIPv[46]'); do ipset destroy "$name"; done
+    # The kernel lets go of a set some time after the last rule that names it.
+    for name in $(ipset list -n 2>/dev/null | grep -E '^NIPv[46]'); do
+        wait_for 30 ipset destroy "$name" || echo "the set $name is still in use" >&2
+    done
     # Put back only what was recorded and differs; some keys are gone with the modules or links they belong to.
     [ ! -s "$STACK_STATE/sysctl.before" ] || sysctl -q -e -p "$STACK_STATE/sysctl.before" > /dev/null 2>&1
     rm -f "$STACK_STATE/sysctl.before"
@@ -110,7 +113,7 @@ remove_leftovers() {
         umount "$target" 2>/dev/null || umount -l "$target"
     done < <(awk '{ print $5 }' /proc/self/mountinfo | grep -F "$STACK_STATE/" | sort -r)
     for device in $(loop_devices); do losetup -d "$device"; done
-    wait_for 10 cgroups_removed || true
+    wait_for 60 cgroups_removed || true
     unload_apparmor_profile
     return 0
 }
@@ -123,19 +126,21 @@ cgroups_removed() {
 
 wipe() { rm -rf --one-file-system "$STACK_STATE" "$STACK_LOGS"; }
 
-# What is still there of what was ours, one line each; fails when there is something.
+# What is still there of what was ours, one line each; fails when there is something. What was asked to end, or killed, takes a
+# while to go.
 report_leftovers() {
-    local found
-    found=$({
-        awk '{ print "mount", $5 }' /proc/self/mountinfo | grep -F "$STACK_STATE/"
-        loop_devices | sed 's/^/loop device /'
-        container_cgroups | sed 's/^/cgroup /'
-        { neutron_links; ip -o link show 2>/dev/null | grep -o 'nlx[a-z]*[0-9]*' | sort -u; } | sed 's/^/link /'
-        neutron_namespaces | sed 's/^/name space /'
-        pgrep -af "$STACK_STATE/" | grep -v unstack.sh | sed 's/^/process /'
-        iptables-save 2>/dev/null | grep -m1 neutron- | sed 's/^/iptables rule /'
-    })
-    [ -n "$found" ] || return 0
-    echo "$found"
+    wait_for 60 nothing_left && return 0
+    leftovers
     return 1
+}
+nothing_left() { [ -z "$(leftovers)" ]; }
+leftovers() {
+    awk '{ print "mount", $5 }' /proc/self/mountinfo | grep -F "$STACK_STATE/"
+    loop_devices | sed 's/^/loop device /'
+    container_cgroups | sed 's/^/cgroup /'
+    { neutron_links; ip -o link show 2>/dev/null | grep -o 'nlx[a-z]*[0-9]*' | sort -u; } | sed 's/^/link /'
+    neutron_namespaces | sed 's/^/name space /'
+    pgrep -af "$STACK_STATE/" | grep -v unstack.sh | sed 's/^/process /'
+    iptables-save 2>/dev/null | grep -m1 neutron- | sed 's/^/iptables rule /'
+    return 0
 }

@@ -33,12 +33,13 @@ settled_host_state() {
     rm -f "$1.again"
 }
 
+# What ends by and by after unstack.sh is gone within two minutes; a leak stays.
 no_leaks() {    # no_leaks BEFORE AFTER
-    local changes
-    settled_host_state "$2"
-    # A process that ended was on its way out in the lane before this one.
-    changes=$({ diff "$1" "$2" || true; } | grep '^[<>]' | grep -v '^< process ') || return 0
-    echo "$changes"
+    wait_for 120 unchanged "$1" "$2" && return 0
+    host_changes "$1" "$2"
     echo "(<: was there before and is not now; >: is there now and was not before)"
     return 1
 }
+unchanged() { host_state "$2"; [ -z "$(host_changes "$1" "$2")" ]; }
+# A process that ended was on its way out in the lane before this one.
+host_changes() { { diff "$1" "$2" || true; } | grep '^[<>]' | grep -v '^< process ' || true; }
