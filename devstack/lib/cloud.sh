@@ -73,7 +73,7 @@ authenticate() {
     body=$(jq -n --arg password "$(password)" '{auth: {
         identity: {methods: ["password"], password: {user: {name: "admin", domain: {id: "default"}, password: $password}}},
         scope: {project: {name: "admin", domain: {id: "default"}}}}}')
-    TOKEN=$(curl -sS -m 30 -i -H 'Content-Type: application/json' "$AUTH_URL/auth/tokens" -d "$body" |
+    TOKEN=$(curl -sS -m 120 -i -H 'Content-Type: application/json' "$AUTH_URL/auth/tokens" -d "$body" |
         tr -d '\r' | awk 'tolower($1) == "x-subject-token:" { print $2 }')
     [ -n "$TOKEN" ] || { echo "Keystone gave no token; see $STACK_LOGS/keystone.log" >&2; return 1; }
 }

@@ -74,7 +74,7 @@ start_lxcfs() {
     command -v lxcfs > /dev/null && [ -e /dev/fuse ] || return 0    # containers then see the host's /proc/meminfo
     mkdir -p /var/lib/lxcfs
     start lxcfs lxcfs --enable-cfs /var/lib/lxcfs    # processors as the CFS quota has them
-    wait_for 10 mountpoint -q /var/lib/lxcfs
+    wait_for 60 mountpoint -q /var/lib/lxcfs
 }
 
 # The label that containers run under, on hosts that have AppArmor; for as long as the stack lives, so not in /etc. One that the
@@ -101,7 +101,7 @@ start_compute() {
     if stale novalxd-supervisor "$supervisor"; then stop_alone novalxd-supervisor; fi
     start novalxd-supervisor "$supervisor" --runtime-dir "$RUN/novalxd" --state-dir "$STACK_STATE/compute/instances"
     start novalxd "$service" --config-file "$ETC/nova/common.conf" --config-file "$ETC/novalxd.conf"
-    wait_for "${STACK_COMPUTE_TIMEOUT:-90}" compute_up_or_gone
+    wait_for "${STACK_COMPUTE_TIMEOUT:-300}" compute_up_or_gone
     compute_up > /dev/null && return 0
     running novalxd-supervisor || echo "the supervisor ended; see $STACK_LOGS/novalxd-supervisor.log" >&2
     running novalxd || echo "the service ended" >&2

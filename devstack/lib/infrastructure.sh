@@ -64,8 +64,8 @@ start_infrastructure() {
     start memcached memcached -u nobody -l "$IP" -p 11211 -m 32 -t 1
     start epmd setpriv --reuid=rabbitmq --regid=rabbitmq --clear-groups epmd -address "$IP"
     start rabbitmq "${RABBIT[@]}" /usr/lib/rabbitmq/bin/rabbitmq-server
-    wait_for 60 sql -e 'select 1' || { echo "MariaDB does not answer; see $STACK_LOGS/mariadb.log" >&2; return 1; }
-    wait_for 90 port_open 5672 || { echo "RabbitMQ does not answer; see $STACK_LOGS/rabbitmq.log" >&2; return 1; }
+    wait_for 180 sql -e 'select 1' || { echo "MariaDB does not answer; see $STACK_LOGS/mariadb.log" >&2; return 1; }
+    wait_for 240 port_open 5672 || { echo "RabbitMQ does not answer; see $STACK_LOGS/rabbitmq.log" >&2; return 1; }
 }
 
 # --- schemas -----------------------------------------------------------------------------------------------------------
@@ -118,7 +118,7 @@ schema_nova() {
     local url='{scheme}://{username}:{password}@{hostname}:{port}'
     $nova api_db sync &&
         $nova cell_v2 map_cell0 --database_connection "$url/nova_cell0?{query}" &&
-        { $nova cell_v2 list_cells | grep -q ' cell1 ' || $nova cell_v2 create_cell --name cell1 \
+        { $nova cell_v2 list_cells | grep ' cell1 ' > /dev/null || $nova cell_v2 create_cell --name cell1 \
             --transport-url "$url/{path}" --database_connection "$url/{path}?{query}"; } &&
         $nova db sync
 }

@@ -57,7 +57,7 @@ console_says() { [ -n "$(console_line "$1" "$2")" ]; }
 address_by_dhcp() {
     local want seen
     want=$(port_of "$(server_id "$1")" | jq -r '.fixed_ips[0].ip_address')
-    wait_for 240 console_says "$1" 'network: eth0' || { echo "the console log never said 'network: eth0 ADDRESS'"; return 1; }
+    wait_for 480 console_says "$1" 'network: eth0' || { echo "the console log never said 'network: eth0 ADDRESS'"; return 1; }
     seen=$(console_line "$1" 'network: eth0'); seen=${seen%/*}
     [ "$seen" = "$want" ] || { echo "the guest has '$seen', Neutron says '$want'"; return 1; }
     echo "$seen by DHCP, as Neutron says"
@@ -66,7 +66,7 @@ address_by_dhcp() {
 metadata_reached() {
     local want seen
     want=$(server_id "$1")
-    wait_for 240 console_says "$1" 'metadata: uuid' || { echo "the console log never said 'metadata: uuid UUID'"; return 1; }
+    wait_for 480 console_says "$1" 'metadata: uuid' || { echo "the console log never said 'metadata: uuid UUID'"; return 1; }
     seen=$(console_line "$1" 'metadata: uuid')
     [ "$seen" = "$want" ] || { echo "the metadata service told the guest '$seen', Nova says '$want'"; return 1; }
     echo "uuid $seen from http://169.254.169.254, as Nova says"
@@ -74,14 +74,14 @@ metadata_reached() {
 
 answers_ping() {
     local address; address=$(floating_ip "$1") || { echo "no floating address"; return 1; }
-    wait_for 60 ping -c 1 -W 2 "$address" || { echo "$address does not answer"; return 1; }
+    wait_for 180 ping -c 1 -W 2 "$address" || { echo "$address does not answer"; return 1; }
     ping -c 3 -i 0.3 -W 2 "$address" | awk -F/ -v a="$address" '/packets transmitted/ { split($0, p, ",") } /^rtt/ { m = $5 } END { print a ":" p[1] "," p[2] ", " m " ms" }'
 }
 
 # ssh_runs USER NAME COMMAND EXPECTED: EXPECTED is an extended regular expression that the output must match.
 ssh_runs() {
     local out
-    wait_for 240 guest "$1" "$2" true || { echo "no login as $1"; return 1; }
+    wait_for 480 guest "$1" "$2" true || { echo "no login as $1"; return 1; }
     out=$(guest "$1" "$2" "$3" 2>&1) || [ -n "$out" ] || return 1
     grep -qE "$4" <<< "$out" || { echo "'$3' printed '$out', expected was '$4'"; return 1; }
     tr '\n' ';' <<< "$out" | sed 's/;$//; s/;/; /g; s/  */ /g'

@@ -20,7 +20,7 @@ save_sysctls() { sysctl -a -r "^($SYSCTLS)$" > "$STACK_STATE/sysctl.before" 2>/d
 start_keystone() {
     OS_KEYSTONE_CONFIG_DIR=$ETC/keystone OS_KEYSTONE_CONFIG_FILES=$ETC/keystone/keystone.conf \
         start keystone "${WSGI[@]}" --http-socket "$IP:5000" --wsgi-file /usr/bin/keystone-wsgi-public
-    wait_for 60 http_answers 5000 || { echo "Keystone does not answer; see $STACK_LOGS/keystone.log" >&2; return 1; }
+    wait_for 180 http_answers 5000 || { echo "Keystone does not answer; see $STACK_LOGS/keystone.log" >&2; return 1; }
 }
 
 bootstrap_keystone() {
@@ -43,7 +43,7 @@ start_services() {
     start nova-serialproxy nova-serialproxy "${nova[@]}"
     local port name
     while read -r port name; do
-        wait_for 180 port_open "$port" || { echo "$name does not answer on port $port; see $STACK_LOGS/$name.log" >&2; return 1; }
+        wait_for 300 port_open "$port" || { echo "$name does not answer on port $port; see $STACK_LOGS/$name.log" >&2; return 1; }
     done <<< "$PORTS"
 }
 
@@ -53,7 +53,7 @@ start_agents() {
         # agent/ stands before the system's programs (see agent/ebtables).
         PATH=$TOP/devstack/agent:$PATH start "neutron-$agent-agent" "neutron-$agent-agent" "${neutron[@]}" --config-file "$ETC/neutron/${agent}_agent.ini"
     done
-    wait_for 180 agents_alive || { echo "not all of Neutron's four agents report; see $STACK_LOGS/neutron-*-agent.log" >&2; return 1; }
+    wait_for 300 agents_alive || { echo "not all of Neutron's four agents report; see $STACK_LOGS/neutron-*-agent.log" >&2; return 1; }
 }
 agents_alive() {
     [ "$(sql -N -e 'select count(*) from neutron.agents where heartbeat_timestamp > utc_timestamp() - interval 30 second')" -ge 4 ]
