@@ -60,7 +60,10 @@ internal sealed partial class QueueConsumer : IAsyncDisposable
         await consuming.WaitAsync(cancellationToken);
     }
 
-    /// <summary>Asks the broker for no more messages. When it returns, every message that had been delivered has been through the callback.</summary>
+    /// <summary>
+    /// Asks the broker for no more messages. When it returns, every message that had been delivered has been through the callback. Where the queues are not
+    /// consumed just then they are not consumed again; what such an attempt is given all the same, the callback must leave alone.
+    /// </summary>
     public async Task StopConsumingAsync(CancellationToken cancellationToken)
     {
         List<Receiver> receivers;
@@ -121,13 +124,23 @@ internal sealed partial class QueueConsumer : IAsyncDisposable
         var delays = new ReconnectDelays(_connection.Options, 1);
         try
         {
-            while (!stopping.IsCancellationRequested && !_cancelled)
+            while (!stopping.IsCancellationRequested && !IsCancelled)
             {
                 TimeSpan delay;
                 try
                 {
                     var connection = await _connection.ConnectedAsync(-1, stopping);
+                    if (IsCancelled)
+                    {
+                        return; // while the broker was away
+                    }
+
                     var reason = await ConsumeAsync(connection, delays, stopping);
+                    if (IsCancelled)
+                    {
+                        return;
+                    }
+
                     LogEnded(Names, reason);
                     // After a lost connection the wait is the connection's business.
                     delay = connection.IsOpen ? TimeSpan.FromSeconds(_connection.Options.KombuReconnectDelay) : TimeSpan.Zero;
@@ -194,7 +207,11 @@ internal sealed partial class QueueConsumer : IAsyncDisposable
                 receivers.Add(receiver);
             }
 
-            Begin(channel, receivers);
+            if (!Begin(channel, receivers))
+            {
+                return "it was cancelled meanwhile";
+            }
+
             delays.Reset();
             LogConsuming(Names);
             return await ended.Task.WaitAsync(stopping);
@@ -206,10 +223,27 @@ internal sealed partial class QueueConsumer : IAsyncDisposable
         }
     }
 
-    private void Begin(IChannel channel, List<Receiver> receivers)
+    private bool IsCancelled
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _cancelled;
+            }
+        }
+    }
+
+    /// <summary>False: no more messages are wanted; whoever said so did not see these receivers.</summary>
+    private bool Begin(IChannel channel, List<Receiver> receivers)
     {
         lock (_lock)
         {
+            if (_cancelled)
+            {
+                return false;
+            }
+
             _receivers = receivers;
             if (_consuming.Task.IsCompleted)
             {
@@ -217,6 +251,7 @@ internal sealed partial class QueueConsumer : IAsyncDisposable
             }
 
             _consuming.SetResult(channel);
+            return true;
         }
     }
 

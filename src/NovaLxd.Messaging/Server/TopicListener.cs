@@ -22,6 +22,7 @@ internal sealed partial class TopicListener : IAsyncDisposable
     private readonly Func<RequestPayload, Task> _run;
     private readonly CancellationToken _abort;
     private readonly ILogger _logger;
+    private volatile bool _stopped;
     private Task? _pump;
 
     /// <param name="transport">The bus.</param>
@@ -60,6 +61,7 @@ internal sealed partial class TopicListener : IAsyncDisposable
     public async Task StopConsumingAsync(CancellationToken cancellationToken)
     {
         await _consumer.StopConsumingAsync(cancellationToken);
+        _stopped = true;
         _waiting.Writer.TryComplete();
     }
 
@@ -97,6 +99,13 @@ internal sealed partial class TopicListener : IAsyncDisposable
         {
             LogMalformed(Topic, e.Message);
             await message.RejectAsync(cancellationToken);
+            return;
+        }
+
+        if (_stopped)
+        {
+            // A consumer that was just being made anew when we stopped. Not acknowledged, it goes back into its queue with the channel.
+            LogLeft(request.Request.Method, request.UniqueId);
             return;
         }
 
@@ -177,6 +186,9 @@ internal sealed partial class TopicListener : IAsyncDisposable
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Request {Method} came twice ({UniqueId}); the second is ignored")]
     private partial void LogDuplicate(string method, string? uniqueId);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Request {Method} ({UniqueId}) came after the server stopped and is left to another worker")]
+    private partial void LogLeft(string method, string? uniqueId);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Request {Method} ({UniqueId}) came after the server stopped and is lost")]
     private partial void LogTooLate(string method, string? uniqueId);

@@ -247,6 +247,26 @@ public sealed class FaultTests(FaultBrokers brokers) : IClassFixture<FaultBroker
         await brokers.A.StartAgainAsync();
     }
 
+    [Fact]
+    public async Task ServerThatStoppedWhileTheBrokerWasAwayTakesNothingWhenItIsBack()
+    {
+        await using var bus = new TestBus(brokers.A, TestBus.Quick with { AmqpDurableQueues = true });
+        var transport = bus.NewTransport();
+        var server = await bus.ServeAsync(TestBus.Table(TestBus.Echo), transport: transport);
+        await brokers.A.StopAsync();
+        await Eventually.HoldsAsync(() => !transport.Listening.IsConnected, "the loss");
+
+        Assert.Empty(await server.StopAsync(TestBus.Long, default));
+        await brokers.A.StartAgainAsync();
+        await Eventually.HoldsAsync(() => transport.Listening.IsConnected, "the reconnect");
+        await bus.Client.CastAsync(bus.Target with { Server = "host1" }, TestBus.Context, "echo", []);
+
+        // It waits for another worker. When the broker has told us so, whatever was to take it would have.
+        Assert.Equal(
+            "1", (await brokers.A.ListAsync("list_queues", "name", "messages_ready")).Single(row => row[0] == $"{bus.Topic}.host1")[1]);
+        Assert.False(bus.Log.Contains("came after the server stopped"));
+    }
+
     private async Task AwayAsync(bool killed)
     {
         await (killed ? brokers.A.KillAsync() : brokers.A.StopAsync());
