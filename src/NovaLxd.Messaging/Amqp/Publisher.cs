@@ -21,6 +21,9 @@ internal sealed partial class Publisher(BrokerConnection connection, Topology to
 {
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(250);
 
+    /// <summary>How long the client has to tell those who wait for a confirm why their channel closed.</summary>
+    private static readonly TimeSpan LastWordLimit = TimeSpan.FromSeconds(5);
+
     private readonly SemaphoreSlim _gate = new(1, 1);
     private readonly Declarer _declarer = new(logger);
     private Session? _session;
@@ -41,8 +44,8 @@ internal sealed partial class Publisher(BrokerConnection connection, Topology to
                 var session = await SessionAsync(retry, cancellationToken);
                 await connection.UnblockedAsync(cancellationToken);
                 await DeclareAsync(session, message, cancellationToken);
-                await session.Channel.BasicPublishAsync(
-                    message.Exchange.Name, message.RoutingKey, message.Mandatory, Properties(message, compression), body, cancellationToken);
+                await ConfirmedAsync(session, session.Channel.BasicPublishAsync(
+                    message.Exchange.Name, message.RoutingKey, message.Mandatory, Properties(message, compression), body, cancellationToken).AsTask());
                 return;
             }
             catch (PublishException e) when (e.IsReturn)
@@ -97,12 +100,32 @@ internal sealed partial class Publisher(BrokerConnection connection, Topology to
             _session = null;
             var channel = await current.CreateChannelAsync(
                 new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), cancellationToken);
-            return _session = new Session(current, channel);
+            var made = _session = new Session(current, channel);
+            channel.ChannelShutdownAsync += (_, _) =>
+            {
+                made.Ended(LastWordLimit, time);
+                return Task.CompletedTask;
+            };
+            return made;
         }
         finally
         {
             _gate.Release();
         }
+    }
+
+    /// <summary>
+    /// RabbitMQ.Client tells those who wait for confirms that their channel closed, but not all when the connection ends in two ways at once (a missed heartbeat
+    /// and a broken socket) or when the channel is disposed at that moment: they would wait for ever.
+    /// </summary>
+    private static async Task ConfirmedAsync(Session session, Task publishing)
+    {
+        if (await Task.WhenAny(publishing, session.Gone) != publishing && !publishing.IsCompleted)
+        {
+            throw new IOException("the channel closed before the broker confirmed the message");
+        }
+
+        await publishing;
     }
 
     private async Task DeclareAsync(Session session, Outgoing message, CancellationToken cancellationToken)
@@ -171,10 +194,18 @@ internal sealed partial class Publisher(BrokerConnection connection, Topology to
     private sealed class Session(IConnection connection, IChannel channel)
     {
         private readonly HashSet<(string Exchange, string Queue)> _declared = [];
+        private readonly TaskCompletionSource _gone = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        /// <summary>Completes when the channel has closed and nothing is to be heard of it any more.</summary>
+        public Task Gone => _gone.Task;
 
         public IConnection Connection => connection;
 
         public IChannel Channel => channel;
+
+        /// <summary>The channel has closed.</summary>
+        public void Ended(TimeSpan lastWordLimit, TimeProvider time) =>
+            _ = Task.Delay(lastWordLimit, time).ContinueWith(_ => _gone.TrySetResult(), TaskScheduler.Default);
 
         public bool IsDeclared((string Exchange, string Queue) key)
         {
