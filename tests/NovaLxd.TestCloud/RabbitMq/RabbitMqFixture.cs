@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using System.Text;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
@@ -18,7 +19,13 @@ public sealed class RabbitMqFixture : IAsyncDisposable
     private const string ServerScript = "/usr/lib/rabbitmq/bin/rabbitmq-server";
     private const string User = "tester";
     private const string Password = "s3cret:with@odd%chars";
-    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(120);
+    private static readonly TimeSpan StartLimit = TimeSpan.FromMinutes(5);
+
+    /// <summary>A broker that is just coming up or going down may take a connection and never say a word.</summary>
+    private static readonly TimeSpan GreetingLimit = TimeSpan.FromSeconds(30);
+
+    /// <summary>Ports of brokers of this process, also of those that are down just now and come back.</summary>
+    private static readonly HashSet<int> TakenPorts = [];
 
     private readonly string _directory = Directory.CreateTempSubdirectory("novalxd-rabbit-").FullName;
     private readonly int _epmdPort;
@@ -31,7 +38,7 @@ public sealed class RabbitMqFixture : IAsyncDisposable
     private RabbitMqFixture(IReadOnlyList<string> extraConfig)
     {
         _extraConfig = extraConfig;
-        (_epmdPort, _distributionPort, Port, TlsPort) = FreePorts();
+        (_epmdPort, _distributionPort, Port, TlsPort) = (FreePort(), FreePort(), FreePort(), FreePort());
     }
 
     public int Port { get; }
@@ -81,16 +88,17 @@ public sealed class RabbitMqFixture : IAsyncDisposable
         {
             try
             {
-                await using var connection = await ConnectAsync();
+                await using var connection = await ConnectAsync().WaitAsync(GreetingLimit);
                 return;
             }
-            catch (BrokerUnreachableException) when (!_server.HasExited && Stopwatch.GetElapsedTime(started) < StartLimit)
+            catch (Exception e) when ((e is BrokerUnreachableException or TimeoutException) && !_server.HasExited
+                && Stopwatch.GetElapsedTime(started) < StartLimit)
             {
                 await Task.Delay(100);
             }
-            catch (BrokerUnreachableException e)
+            catch (Exception e) when (e is BrokerUnreachableException or TimeoutException)
             {
-                throw new InvalidOperationException($"RabbitMQ did not start: {e.InnerException?.Message}\n{ReadLog()}", e);
+                throw new InvalidOperationException($"RabbitMQ did not start: {(e.InnerException ?? e).Message}\n{ReadLog()}", e);
             }
         }
     }
@@ -123,6 +131,7 @@ public sealed class RabbitMqFixture : IAsyncDisposable
         UserName = User,
         Password = Password,
         AutomaticRecoveryEnabled = false,
+        ContinuationTimeout = TimeSpan.FromMinutes(2), // nothing here is about how quick the broker is
     }.CreateConnectionAsync();
 
     /// <summary>Runs <c>rabbitmqctl -q</c> against this broker and returns what it printed.</summary>
@@ -246,19 +255,36 @@ public sealed class RabbitMqFixture : IAsyncDisposable
         }
     }
 
-    /// <summary>Held together, so that no two are the same.</summary>
-    private static (int, int, int, int) FreePorts()
+    /// <summary>
+    /// Below the ports that the kernel gives to connections and to listeners that do not care (ip_local_port_range): one of those would be taken by another while
+    /// the broker starts, or is down.
+    /// </summary>
+    private static int FreePort()
     {
-        var listeners = Enumerable.Range(0, 4).Select(_ => new TcpListener(IPAddress.Loopback, 0)).ToArray();
+        while (true)
+        {
+            var port = RandomNumberGenerator.GetInt32(10_000, 32_000);
+            lock (TakenPorts)
+            {
+                if (IsFree(port) && TakenPorts.Add(port))
+                {
+                    return port;
+                }
+            }
+        }
+    }
+
+    private static bool IsFree(int port)
+    {
         try
         {
-            Array.ForEach(listeners, listener => listener.Start());
-            var ports = listeners.Select(listener => ((IPEndPoint)listener.LocalEndpoint).Port).ToArray();
-            return (ports[0], ports[1], ports[2], ports[3]);
+            using var listener = new TcpListener(IPAddress.Any, port);
+            listener.Start();
+            return true;
         }
-        finally
+        catch (SocketException)
         {
-            Array.ForEach(listeners, listener => listener.Dispose());
+            return false;
         }
     }
 

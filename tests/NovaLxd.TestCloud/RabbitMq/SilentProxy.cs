@@ -12,7 +12,8 @@ public sealed class SilentProxy : IAsyncDisposable
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource _stopping = new();
     private readonly List<TcpClient> _clients = [];
-    private readonly List<Task> _tasks = [];
+    private readonly List<Task> _passing = [];
+    private readonly Task _accepting;
     private readonly int _targetPort;
     private volatile bool _silent;
 
@@ -20,7 +21,7 @@ public sealed class SilentProxy : IAsyncDisposable
     {
         _targetPort = targetPort;
         _listener.Start();
-        _tasks.Add(AcceptAsync());
+        _accepting = AcceptAsync();
     }
 
     public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
@@ -36,12 +37,9 @@ public sealed class SilentProxy : IAsyncDisposable
     {
         await _stopping.CancelAsync();
         _listener.Stop();
-        lock (_clients)
-        {
-            _clients.ForEach(client => client.Dispose());
-        }
-
-        await Task.WhenAll(_tasks);
+        await _accepting; // from here on no client and no task is added
+        _clients.ForEach(client => client.Dispose());
+        await Task.WhenAll(_passing);
         _stopping.Dispose();
     }
 
@@ -53,13 +51,19 @@ public sealed class SilentProxy : IAsyncDisposable
             {
                 var near = await _listener.AcceptTcpClientAsync(_stopping.Token);
                 var far = new TcpClient();
-                await far.ConnectAsync(IPAddress.Loopback, _targetPort, _stopping.Token);
-                Connections++;
-                lock (_clients)
+                _clients.AddRange([near, far]);
+                try
                 {
-                    _clients.AddRange([near, far]);
-                    _tasks.AddRange([PassAsync(near, far), PassAsync(far, near)]);
+                    await far.ConnectAsync(IPAddress.Loopback, _targetPort, _stopping.Token);
                 }
+                catch (SocketException)
+                {
+                    near.Dispose(); // the target is down, and may come back
+                    continue;
+                }
+
+                Connections++;
+                _passing.AddRange([PassAsync(near, far), PassAsync(far, near)]);
             }
         }
         catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
