@@ -93,7 +93,7 @@ public sealed class DeclarationTests(SharedBroker shared)
         await using var bus = new TestBus(shared.RabbitMq);
         await using var raw = await RawBus.OpenAsync(shared.RabbitMq);
         await raw.Channel.QueueDeclareAsync(
-            bus.Topic, durable: false, exclusive: false, autoDelete: false, new Dictionary<string, object?> { ["x-expires"] = 60000 });
+            bus.Topic, durable: false, exclusive: false, autoDelete: false, new Dictionary<string, object?> { ["x-expires"] = 600000 });
 
         var error = await Assert.ThrowsAsync<DeclarationRefusedException>(() => bus.ServeAsync(TestBus.Table(TestBus.Echo)));
 
@@ -108,7 +108,7 @@ public sealed class DeclarationTests(SharedBroker shared)
         await using var bus = new TestBus(shared.RabbitMq);
         await using var raw = await RawBus.OpenAsync(shared.RabbitMq);
         await raw.Channel.QueueDeclareAsync(
-            bus.Topic, durable: false, exclusive: false, autoDelete: false, new Dictionary<string, object?> { ["x-expires"] = 60000 });
+            bus.Topic, durable: false, exclusive: false, autoDelete: false, new Dictionary<string, object?> { ["x-expires"] = 600000 });
         await using var server = new RpcServer(bus.NewTransport(), [bus.Topic], "host1", TestBus.Table(TestBus.Echo));
         await Assert.ThrowsAsync<DeclarationRefusedException>(() => server.StartAsync(default));
 

@@ -5,7 +5,7 @@ namespace NovaLxd.Messaging.Tests.Broker;
 /// <summary>Waits for what another thread or the broker will bring about.</summary>
 internal static class Eventually
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
 
     public static Task HoldsAsync(Func<bool> condition, string what) => HoldsAsync(() => Task.FromResult(condition()), what);
 

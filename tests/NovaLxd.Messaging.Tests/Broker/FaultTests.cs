@@ -94,7 +94,7 @@ public sealed class FaultTests(FaultBrokers brokers) : IClassFixture<FaultBroker
     {
         await using var bus = new TestBus(brokers.A, TestBus.Quick with { AmqpDurableQueues = true });
         var runs = new ConcurrentQueue<int>();
-        await bus.ServeAsync(TestBus.Table(("m", (request, _) =>
+        var server = await bus.ServeAsync(TestBus.Table(("m", (request, _) =>
         {
             runs.Enqueue((int)request.Arguments["i"]!);
             return Task.FromResult<JToken?>(null);
@@ -104,6 +104,10 @@ public sealed class FaultTests(FaultBrokers brokers) : IClassFixture<FaultBroker
         var away = Task.CompletedTask;
         for (var i = 0; i < 100; i++)
         {
+            // A message whose acknowledgement dies with the broker comes again, and is known again while it is among the last sixteen, as with oslo: the
+            // consumer must not fall behind until then.
+            var least = Math.Min(i, 40) - 4;
+            await Eventually.HoldsAsync(() => runs.Count >= least, "the consumer close behind");
             if (i == 40)
             {
                 away = AwayAsync(killed: true);
@@ -113,7 +117,8 @@ public sealed class FaultTests(FaultBrokers brokers) : IClassFixture<FaultBroker
         }
 
         await away;
-        await Eventually.HoldsAsync(() => runs.Contains(99), "the last cast");
+        await Eventually.HoldsAsync(() => runs.Distinct().Count() == 100, "all casts");
+        await Eventually.HoldsAsync(() => server.InProgress.Count == 0, "the end of all that was taken");
         Assert.Equal(Enumerable.Range(0, 100), runs.Order());
     }
 
@@ -138,6 +143,7 @@ public sealed class FaultTests(FaultBrokers brokers) : IClassFixture<FaultBroker
     {
         await brokers.A.StopAsync();
         await using var bus = new TestBus(brokers.A);
+        await Assert.ThrowsAsync<MessageDeliveryException>(() => bus.Transport.Listen.ConnectedAsync(0, default)); // the first attempt is over
 
         var error = await Assert.ThrowsAsync<RpcTimeoutException>(
             () => bus.Client.CallAsync(bus.Target, TestBus.Context, "m", [], TimeSpan.FromSeconds(5)));
@@ -217,14 +223,22 @@ public sealed class FaultTests(FaultBrokers brokers) : IClassFixture<FaultBroker
         await brokers.A.RabbitmqctlAsync("set_vm_memory_high_watermark", "absolute", "1MB");
         try
         {
-            var casts = Enumerable.Range(0, 5).Select(_ => bus.Client.CastAsync(bus.Target, TestBus.Context, "m", [])).ToList();
-            await Eventually.HoldsAsync(() => bus.Transport.Sending.BlockedReason is not null, "the block");
-            Assert.Contains(casts, cast => !cast.IsCompleted);
+            List<Task> casts = [];
+            await Eventually.HoldsAsync(
+                () =>
+                {
+                    // A connection is blocked when it sends after the alarm has come to it, which may be a moment after it was raised.
+                    casts.Add(bus.Client.CastAsync(bus.Target, TestBus.Context, "m", []));
+                    return bus.Transport.Sending.BlockedReason is not null;
+                },
+                "the block");
+            casts.AddRange(Enumerable.Range(0, 5).Select(_ => bus.Client.CastAsync(bus.Target, TestBus.Context, "m", [])));
+            Assert.All(casts.TakeLast(5), cast => Assert.False(cast.IsCompleted));
 
             await brokers.A.RabbitmqctlAsync("set_vm_memory_high_watermark", "absolute", "4GB");
             await Task.WhenAll(casts).WaitAsync(TestBus.Long);
-            await Eventually.HoldsAsync(() => Volatile.Read(ref runs) == 6, "all casts");
-            Assert.Null(bus.Transport.Sending.BlockedReason);
+            await Eventually.HoldsAsync(() => Volatile.Read(ref runs) == casts.Count + 1, "all casts");
+            await Eventually.HoldsAsync(() => bus.Transport.Sending.BlockedReason is null, "the end of the block");
         }
         finally
         {

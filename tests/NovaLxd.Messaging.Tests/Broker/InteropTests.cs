@@ -25,7 +25,7 @@ public sealed class InteropTests(SharedBroker shared)
         ),
             ("slow", async (_, token) =>
             {
-                await Task.Delay(TimeSpan.FromSeconds(7), token);
+                await Task.Delay(TimeSpan.FromSeconds(20), token);
                 return "done";
             }
         ),
@@ -58,8 +58,8 @@ public sealed class InteropTests(SharedBroker shared)
         Assert.Equal("NoSuchMethod", (string?)(await client.AskAsync(Call(bus, "unknown")))["exc_type"]);
         Assert.Equal("UnsupportedVersion", (string?)(await client.AskAsync(Call(bus, "echo", null, ("version", "6.99"))))["exc_type"]);
 
-        // Seven seconds of work under a monitor of five: our heartbeats keep oslo's client waiting.
-        Assert.Equal("done", (string?)(await client.AskAsync(Call(bus, "slow", null, ("monitor", 5))))["result"]);
+        // Twenty seconds of work under a monitor of sixteen: our heartbeats keep oslo's client waiting. Each may be late by eight.
+        Assert.Equal("done", (string?)(await client.AskAsync(Call(bus, "slow", null, ("monitor", 16))))["result"]);
 
         await client.AskAsync(Call(bus, "note", new JObject { ["text"] = "cast" }, ("kind", "cast")));
         await client.AskAsync(Call(bus, "note", new JObject { ["text"] = "fanout" }, ("kind", "fanout"), ("server", null)));
@@ -93,7 +93,7 @@ public sealed class InteropTests(SharedBroker shared)
         Assert.Equal("NoSuchMethod", unknown.Failure.Class);
 
         // Oslo's heartbeats keep us waiting.
-        var slow = await bus.Client.CallAsync(target, context, "slow", new JObject { ["seconds"] = 7 }, TestBus.Long, TimeSpan.FromSeconds(5));
+        var slow = await bus.Client.CallAsync(target, context, "slow", new JObject { ["seconds"] = 20 }, TestBus.Long, TimeSpan.FromSeconds(16));
         Assert.Equal("done", (string?)slow);
 
         await bus.Client.CastAsync(target, context, "note", new JObject { ["text"] = "cast" });

@@ -6,7 +6,8 @@ namespace NovaLxd.Messaging.Tests.Broker;
 /// <summary>A transport with names of its own, and what a test starts on it; disposing takes all of it away.</summary>
 internal sealed class TestBus : IAsyncDisposable
 {
-    public static readonly TimeSpan Long = TimeSpan.FromSeconds(60);
+    /// <summary>More than a stalled machine takes, a restart of the broker included: nothing is gained by giving up sooner.</summary>
+    public static readonly TimeSpan Long = TimeSpan.FromMinutes(3);
 
     private readonly List<RpcServer> _servers = [];
     private readonly List<RabbitTransport> _transports = [];
@@ -14,7 +15,12 @@ internal sealed class TestBus : IAsyncDisposable
     public TestBus(RabbitMqFixture broker, RabbitOptions? rabbit = null, MessagingOptions? options = null, string? url = null)
     {
         Rabbit = rabbit ?? Quick;
-        Options = (options ?? new MessagingOptions()) with { TransportUrl = url ?? broker.TransportUrl, ControlExchange = $"nova-{Id}" };
+        Options = (options ?? new MessagingOptions()) with
+        {
+            TransportUrl = url ?? broker.TransportUrl,
+            ControlExchange = $"nova-{Id}",
+            RpcResponseTimeout = (int)Long.TotalSeconds,
+        };
         Transport = NewTransport();
         Client = new RpcClient(Transport);
     }

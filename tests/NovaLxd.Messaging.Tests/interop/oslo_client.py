@@ -14,7 +14,7 @@ for request in oslo_bus.lines():
         topic=request["topic"], server=request.get("server"), namespace=request.get("namespace"),
         version=request.get("version"), fanout=request["kind"] == "fanout" or None)
     client = oslo_messaging.get_rpc_client(
-        bus, target, timeout=request.get("timeout", 30), call_monitor_timeout=request.get("monitor"))
+        bus, target, timeout=request.get("timeout", 180), call_monitor_timeout=request.get("monitor"))
     ctxt = context.RequestContext(user_id="alice", project_id="demo", roles=["member"], is_admin=False, auth_token="tok").to_dict()
     try:
         if request["kind"] == "call":
