@@ -10,7 +10,7 @@ public sealed class BuildFailureTests(Broker broker) : IAsyncLifetime
 {
     private ComputeSite _site = null!;
 
-    public async Task InitializeAsync() => _site = await ComputeSite.StartAsync(broker.Rabbit, ["vif_plugging_timeout = 10"]);
+    public async Task InitializeAsync() => _site = await ComputeSite.StartAsync(broker.Rabbit);
 
     public Task DisposeAsync() => _site.DisposeAsync().AsTask();
 
@@ -122,6 +122,8 @@ public sealed class BuildFailureTests(Broker broker) : IAsyncLifetime
     [Fact]
     public async Task APortThatNeverComesUpIsAnError()
     {
+        await _site.DisposeAsync();
+        _site = await ComputeSite.StartAsync(broker.Rabbit, ["vif_plugging_timeout = 10"]);
         _site.Plane.AgentAlive = false;
 
         await AssertErrorAsync(await FailAsync(new ServerRequest { ImageId = _site.AddImage(), MayReschedule = true }), "network agent");
@@ -146,7 +148,7 @@ public sealed class BuildFailureTests(Broker broker) : IAsyncLifetime
             tar.WriteEntry(new System.Formats.Tar.PaxTarEntry(System.Formats.Tar.TarEntryType.RegularFile,
                 "huge")
             { DataStream = new EndlessZeros(1_200L << 20) });
-        }));
+        }, packed: true));
 
         await AssertErrorAsync(await FailAsync(new ServerRequest { ImageId = image, MayReschedule = true }), "");
     }

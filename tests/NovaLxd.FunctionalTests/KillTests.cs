@@ -35,8 +35,8 @@ public sealed class KillTests(Broker broker) : IAsyncLifetime
 
         Assert.Equal(init, Assert.Single(_site.Guests()));
         Assert.Equal("active", (string?)(await _site.RowAsync(server))["vm_state"]);
-        var console = (string?)await _site.CallAsync(server, "get_console_output", new() { ["tail_length"] = null });
-        Assert.Contains(BusyboxImage.Greeting, console, StringComparison.Ordinal);
+        await _site.UntilAsync("the console has the guest's greeting", async () => ((string?)await _site.CallAsync(
+            server, "get_console_output", new() { ["tail_length"] = null }))!.Contains(BusyboxImage.Greeting, StringComparison.Ordinal));
         Assert.Equal("Success", await _site.DeleteAsync(server));
         Assert.Empty(_site.Guests());
     }

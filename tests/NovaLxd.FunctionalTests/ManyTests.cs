@@ -8,7 +8,7 @@ public sealed class ManyTests(Broker broker) : IAsyncLifetime
     private const int Servers = 20;
     private ComputeSite _site = null!;
 
-    public async Task InitializeAsync() => _site = await ComputeSite.StartAsync(broker.Rabbit, ["vif_plugging_timeout = 300"]);
+    public async Task InitializeAsync() => _site = await ComputeSite.StartAsync(broker.Rabbit);
 
     public Task DisposeAsync() => _site.DisposeAsync().AsTask();
 

@@ -12,7 +12,7 @@ public sealed class NeighbourTests(Broker broker) : IAsyncLifetime
     private ComputeSite _site = null!;
 
     public async Task InitializeAsync() => _site = await ComputeSite.StartAsync(broker.Rabbit,
-        ["periodic_fuzzy_delay = 0", "report_interval = 1", "update_resources_interval = 1", "sync_power_state_interval = 1", "heal_instance_info_cache_interval = 1", "rpc_response_timeout = 10"]);
+        ["periodic_fuzzy_delay = 0", "report_interval = 1", "update_resources_interval = 1", "sync_power_state_interval = 1", "heal_instance_info_cache_interval = 1", "rpc_response_timeout = 20"]);
 
     public Task DisposeAsync() => _site.DisposeAsync().AsTask();
 

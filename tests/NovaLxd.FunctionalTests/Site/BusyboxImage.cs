@@ -1,4 +1,5 @@
 using System.Formats.Tar;
+using System.IO.Compression;
 using System.Text;
 
 namespace NovaLxd.FunctionalTests.Site;
@@ -15,11 +16,13 @@ internal static class BusyboxImage
 
     /// <param name="init">What /sbin/init is: a shell script; null: busybox; empty: there is none.</param>
     /// <param name="more">Entries of the test's own.</param>
-    public static byte[] Make(string? init = null, Action<TarWriter>? more = null)
+    /// <param name="packed">Whether it is compressed with gzip.</param>
+    public static byte[] Make(string? init = null, Action<TarWriter>? more = null, bool packed = false)
     {
         Assert.True(File.Exists(Busybox), $"{Busybox} is missing: apt-get install busybox-static");
         var buffer = new MemoryStream();
-        using (var tar = new TarWriter(buffer, TarEntryFormat.Pax, leaveOpen: true))
+        using (Stream archive = packed ? new GZipStream(buffer, CompressionLevel.Fastest, leaveOpen: true) : new BufferedStream(buffer))
+        using (var tar = new TarWriter(archive, TarEntryFormat.Pax, leaveOpen: true))
         {
             foreach (var folder in new[] { "bin", "sbin", "etc", "proc", "sys", "dev", "tmp", "root", "run" })
             {

@@ -18,7 +18,7 @@ namespace NovaLxd.FunctionalTests.Site;
 /// </summary>
 internal sealed class ComputeSite : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
     private readonly HostResources _before;
     private readonly Func<OsloConfig> _load;
     private ComputeService? _service;
@@ -127,14 +127,15 @@ internal sealed class ComputeSite : IAsyncDisposable
     }
 
     /// <summary>Waits until something is so; in vain, fails with what it was and the end of the service's log.</summary>
-    public async Task UntilAsync(string what, Func<Task<bool>> condition)
+    /// <param name="instead">Tells what is so instead.</param>
+    public async Task UntilAsync(string what, Func<Task<bool>> condition, Func<string>? instead = null)
     {
         var begun = TimeProvider.System.GetTimestamp();
         while (!await condition())
         {
             if (TimeProvider.System.GetElapsedTime(begun) > Patience)
             {
-                Assert.Fail($"Waited in vain until {what}. The end of the log:\n{string.Join('\n', Log().Split('\n').TakeLast(40))}");
+                Assert.Fail($"Waited in vain until {what}. {instead?.Invoke()}\nThe end of the log:\n{string.Join('\n', Log().Split('\n').TakeLast(40))}");
             }
 
             await Task.Delay(30);
@@ -268,7 +269,15 @@ internal sealed class ComputeSite : IAsyncDisposable
         Assert.DoesNotContain(Plane.PortsSeen, TapExists);
         await UntilAsync($"the allocation of {server.Uuid} is gone", () =>
             Task.FromResult(!Plane.Cloud.Placement.Consumers.ContainsKey(server.Uuid)));
-        Assert.DoesNotContain(HostResources.Take(Mark).Lines, line => line.Contains(server.Uuid, StringComparison.Ordinal));
+        IReadOnlyList<string> left = [];
+        await UntilAsync( // The kernel lets go of mounts and loop devices behind our back.
+            $"nothing on the host bears the name of {server.Uuid}",
+            () =>
+            {
+                left = [.. HostResources.Take(Mark).Lines.Where(line => line.Contains(server.Uuid, StringComparison.Ordinal))];
+                return Task.FromResult(left.Count == 0);
+            },
+            () => string.Join('\n', left));
         Assert.Empty(Directory.EnumerateFileSystemEntries(StateFolder, $"*{server.Uuid}*", SearchOption.AllDirectories));
     }
 
@@ -311,7 +320,7 @@ internal sealed class ComputeSite : IAsyncDisposable
     {
         var begun = TimeProvider.System.GetTimestamp();
         string difference;
-        while ((difference = Difference(foreign)).Length > 0 && TimeProvider.System.GetElapsedTime(begun) < TimeSpan.FromSeconds(15))
+        while ((difference = Difference(foreign)).Length > 0 && TimeProvider.System.GetElapsedTime(begun) < Patience)
         {
             await Task.Delay(50);
         }
@@ -328,8 +337,9 @@ internal sealed class ComputeSite : IAsyncDisposable
     [
         "[DEFAULT]", $"host = {Mark}", "my_ip = 127.0.0.1", $"state_path = {StateFolder}",
             $"transport_url = {broker.TransportUrl.Replace("$", "$$", StringComparison.Ordinal)}",
-        $"log_file = {LogFile}", "shutdown_timeout = 5", "vif_plugging_timeout = 60", "graceful_shutdown_timeout = 5",
-        "rpc_response_timeout = 30", "debug = true", "reserved_host_memory_mb = 0",
+        $"log_file = {LogFile}", "shutdown_timeout = 5", "vif_plugging_timeout = 600", "graceful_shutdown_timeout = 30",
+        "rpc_response_timeout = 60", "debug = true", "reserved_host_memory_mb = 0",
+        "instance_delete_interval = -1", // or it would clear away what a test waits for in vain
         "[lxd]", $"runtime_directory = {Path.Combine(Folder, "run")}", $"cgroup_parent = {Mark}", $"hypervisor_hostname = {Node}",
         $"lxcfs_path = {Path.Combine(Folder, "lxcfs")}", "metrics = false",
         .. Plane.Cloud.Configuration().GroupBy(c => c.Section).SelectMany(g => g.Select(c => $"{c.Option} = {c.Value}").Prepend($"[{g.Key}]")),

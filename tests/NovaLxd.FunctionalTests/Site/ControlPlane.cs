@@ -27,7 +27,7 @@ internal sealed class ControlPlane : IAsyncDisposable
     private ControlPlane(RabbitMqFixture broker, HttpCloud cloud, string host, FakeRelease release)
     {
         (_host, Cloud) = (host, cloud);
-        _transport = new RabbitTransport(new MessagingOptions { TransportUrl = broker.TransportUrl }, new RabbitOptions(),
+        _transport = new RabbitTransport(new MessagingOptions { TransportUrl = broker.TransportUrl, RpcResponseTimeout = 300 }, new RabbitOptions(),
             NullLoggerFactory.Instance);
         Api = new RpcClient(_transport);
         Conductor = new FakeConductor(release, TimeProvider.System) { Interfere = RecordAsync };

@@ -30,7 +30,8 @@ internal static class HostReboot
         foreach (var mount in File.ReadLines("/proc/self/mountinfo").Select(l => l.Split(' ')[4]).Where(m => m.StartsWith(site.Folder, StringComparison.Ordinal))
             .Reverse().ToList())
         {
-            await Command.RunAsync("umount", mount);
+            // What was killed lets go of it behind our back.
+            await site.UntilAsync($"{mount} is unmounted", () => Command.SucceedsAsync("umount", mount));
         }
 
         await site.UntilAsync("all cgroups are gone", async () =>
