@@ -35,7 +35,7 @@ internal sealed class ComputeService : IAsyncDisposable
     public static ComputeService Build(IReadOnlyList<string> files, Func<OsloConfig> load, Action<IServiceCollection>? customize = null)
     {
         var config = load();
-        var builder = WebApplication.CreateSlimBuilder();
+        var builder = WebApplication.CreateSlimBuilder(Unwatched());
         builder.Services.AddOptions(config);
         var options = (LogOptions)builder.Services.Single(s => s.ServiceType == typeof(LogOptions)).ImplementationInstance!;
         var service = (ServiceOptions)builder.Services.Single(s => s.ServiceType == typeof(ServiceOptions)).ImplementationInstance!;
@@ -75,6 +75,16 @@ internal sealed class ComputeService : IAsyncDisposable
         await _application.DisposeAsync();
         _log.Dispose();
     }
+
+    /// <summary>
+    /// The framework would look for its own configuration files below the working directory, and watch every folder there for a change of them: under
+    /// systemd that is the whole file system with the containers' root disks, which it opens while they are unmounted.
+    /// </summary>
+    private static WebApplicationOptions Unwatched() => new()
+    {
+        ContentRootPath = AppContext.BaseDirectory,
+        Args = ["--hostBuilder:reloadConfigOnChange=false"],
+    };
 
     private void Reload(ILogger logger)
     {
