@@ -103,4 +103,16 @@ seed_images() {
         seed_image debian-12 "$(readlink -f "$STACK_CACHE/images/debian.squashfs")"
 }
 
-seed_resources() { authenticate && seed_flavors && seed_networks && seed_security_group && seed_keypair; }
+# What Horizon shows beside the metadata of flavors and images.
+seed_metadefs() {
+    local file name have
+    have=$(rest GET image '/metadefs/namespaces?limit=1000' | jq -r '.namespaces[].namespace') || return 1
+    for file in "$TOP"/etc/glance/metadefs/*.json; do
+        name=$(jq -r .namespace "$file")
+        ! grep -qxF "$name" <<< "$have" || rest DELETE image "/metadefs/namespaces/$name" || return 1
+        # A protected one could not be replaced by the next run.
+        rest POST image /metadefs/namespaces "$(jq '.protected = false' "$file")" > /dev/null || return 1
+    done
+}
+
+seed_resources() { authenticate && seed_flavors && seed_metadefs && seed_networks && seed_security_group && seed_keypair; }

@@ -112,6 +112,24 @@ creates_five_at_once() {
     [ $rc = 0 ] && [ "$(rest GET compute '/servers?name=many' | jq '.servers | length')" = 0 ]
 }
 
+# Cached by an operator before anybody asks for it; the answer comes as a notification, so the service's log is looked at.
+caches_an_image() {
+    local image rc=0
+    image=$(rest GET image '/images?name=debian-12' | jq -r '.images[0].id')
+    openstack aggregate create cached > /dev/null && openstack aggregate add host cached "$(compute_host)" > /dev/null &&
+        openstack --os-compute-api-version 2.81 aggregate cache image cached "$image" &&
+        { wait_for 120 grep -q 'Caching 1 image(s) by request' "$STACK_LOGS/novalxd.log" || { echo "the host was never asked"; false; }; } || rc=1
+    openstack aggregate remove host cached "$(compute_host)" > /dev/null; openstack aggregate delete cached
+    ! grep "Image $image cannot be cached" "$STACK_LOGS/novalxd.log" && return $rc
+}
+compute_host() { rest GET compute '/os-services?binary=nova-compute' | jq -r '.services[0].host'; }
+
+describes_its_metadata() {
+    rest GET image /metadefs/namespaces/OS::Compute::NovaLxdFlavor |
+        jq -e '[.objects[].properties | keys[]] | index("lxd:nested_allowed") and index("quota:cpu_quota")' &&
+        rest GET image /metadefs/namespaces/OS::Compute::NovaLxdImage | jq -e .properties.hw_vm_mode
+}
+
 logs_in() { wait_for 180 guest root busybox true || { echo "no login on busybox"; return 1; }; }
 
 # Each test finds a server that works, whatever the one before did to it.
@@ -139,4 +157,6 @@ cloud_checks() {
     check "stop and start after both" with_busybox stops_and_starts
     check "delete leaves nothing" with_busybox deletes_without_trace
     check "five at once" creates_five_at_once
+    check "cache an image" caches_an_image
+    check "metadata definitions" describes_its_metadata
 }

@@ -1,9 +1,10 @@
 using Newtonsoft.Json.Linq;
+using NovaLxd.OpenStack.Glance;
 
 namespace NovaLxd.Images;
 
 /// <summary>
-/// An image as Glance describes it, in the dictionary that travels with a build and in Glance's own answer alike. Sizes: bytes; min_ram MiB, min_disk GiB.
+/// An image as Glance describes it, in the dictionary that travels with a build as in Glance's own record. Sizes: bytes; min_ram MiB, min_disk GiB.
 /// </summary>
 internal sealed record ImageDescription
 {
@@ -29,6 +30,19 @@ internal sealed record ImageDescription
     /// changes once the image is active.
     /// </summary>
     public string Key => HashValue is null ? Id : $"{HashAlgorithm}:{HashValue}";
+
+    /// <summary>Of Glance's own record.</summary>
+    public static ImageDescription From(Image image) => new()
+    {
+        Id = image.Id,
+        Name = image.Name,
+        Status = image.Status,
+        Size = image.Size,
+        MinRam = image.MinRam,
+        MinDisk = image.MinDisk,
+        HashAlgorithm = image.OsHashValue is not null ? image.OsHashAlgo : image.Checksum is not null ? "md5" : null,
+        HashValue = image.OsHashValue ?? image.Checksum,
+    };
 
     /// <exception cref="FormatException">It has no id: there is nothing to boot from.</exception>
     public static ImageDescription Parse(JObject image)

@@ -14,8 +14,12 @@ namespace NovaLxd.Images;
 internal sealed class InstanceImages(IContainerDriver driver, GlanceClient glance, LxdOptions options)
 {
     /// <summary>Returns when the image is unpacked here: at once when it was, after somebody else's download when one is under way.</summary>
+    /// <param name="context">Whose right to read the image counts.</param>
+    /// <param name="image">What Glance says of it.</param>
+    /// <param name="flavor">Whose root disk has to hold it; null: not known yet.</param>
+    /// <param name="cancellationToken">Ends the wait; a download that others wait for goes on.</param>
     /// <exception cref="BuildAbortException">Glance has no such image for this user, or it is not what Glance says, or does not fit the flavor.</exception>
-    public async Task EnsureAsync(RequestContext context, ImageDescription image, Flavor flavor, CancellationToken cancellationToken)
+    public async Task EnsureAsync(RequestContext context, ImageDescription image, Flavor? flavor, CancellationToken cancellationToken)
     {
         if (await driver.FindImageAsync(image.Key, cancellationToken) is not null)
         {
@@ -29,7 +33,7 @@ internal sealed class InstanceImages(IContainerDriver driver, GlanceClient glanc
                 OpenAsync = token => OpenAsync(context, image, token),
                 HashAlgorithm = image.HashAlgorithm,
                 HashValue = image.HashValue,
-                MaxUnpackedBytes = flavor.RootGb > 0 ? Math.Min(options.ImageMaxBytes, (long)flavor.RootGb << 30) : options.ImageMaxBytes,
+                MaxUnpackedBytes = flavor is { RootGb: > 0 and var gib } ? Math.Min(options.ImageMaxBytes, (long)gib << 30) : options.ImageMaxBytes,
             },
             cancellationToken);
     }

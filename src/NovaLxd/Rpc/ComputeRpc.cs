@@ -107,7 +107,7 @@ internal sealed partial class ComputeRpc
         Unsupported("backup_instance", Cast, X | T | E | F, "Backing up a server", NotImplemented, takeBack: QueuedImage);
         Unsupported("quiesce_instance", Call, X, "Quiescing a server", m => new InstanceQuiesceNotSupportedException(m));
         Unsupported("unquiesce_instance", Cast, X, "Quiescing a server", m => new InstanceQuiesceNotSupportedException(m));
-        Unsupported("cache_images", Call, Wrap.None, "Caching images beforehand", NotImplemented);
+        Add<CacheImages, CacheImages.Request, Dictionary<string, string>>("cache_images", Call, Wrap.None);
     }
 
     private void AddGuest()

@@ -1,4 +1,5 @@
 using NovaLxd.Images;
+using NovaLxd.Instances;
 using NovaLxd.Objects;
 using NovaLxd.Outcomes;
 using NovaLxd.Virt;
@@ -64,6 +65,7 @@ internal static class BuildChecks
                 $"The created instance's disk would be too small: the flavor has {flavor.RootGb} GiB, the image asks for {image.MinDisk} GiB.");
         }
 
+        FlavorChecks.Check(instance);
         if (instance.IsSet("trusted_certs") && instance.TrustedCerts is not null)
         {
             Refuse("Trusted image certificates are not supported by this host.");
