@@ -8,13 +8,14 @@
 #     root         tests on this kernel: mounts, loop devices, bridges, namespaces, cgroups (as root)
 #     functional   the whole service in process, against fakes of the other services and a real RabbitMQ
 #     cloud        devstack/stack.sh, checks of what it made, Tempest's smoke tests, devstack/unstack.sh, and what is left (as root)
+#     tempest      the same with every test of Tempest that boots a server, four at a time (as root; only when it is named)
 #     hostvm       the root lane again in an emulated machine with systemd, cgroup v2 and AppArmor (as root; only when it is named)
-# Default: all but hostvm, in this order; "all" names every lane. A lane that cannot run counts as failed. Results and logs: TestResults/LANE/.
+# Default: all but the last two, in this order; "all" names every lane. A lane that cannot run counts as failed. Results and logs: TestResults/LANE/.
 # The last line is "N passed, N failed, N skipped"; the exit status is 0 when nothing failed.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit 2
-LANES=(format build plain broker root functional cloud hostvm)
-# With hostvm, whose emulation alone takes 13 to 26 minutes, a first run on a new machine would last longer than an hour.
+LANES=(format build plain broker root functional cloud tempest hostvm)
+# With tempest and hostvm, whose emulation alone takes 13 to 26 minutes, a first run on a new machine would last longer than an hour.
 DEFAULT_LANES=(format build plain broker root functional cloud)
 RESULTS=$PWD/TestResults
 # The packages of a lane are installed by the same functions as those of the stack, with their state below TestResults.

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by the cloud lane: what a host has of the things that containers and ports are made of.
+# Sourced by the cloud lanes: what a host has of the things that containers and ports are made of, and what the cloud has.
 
 # host_state FILE: one line each; two files of an unchanged host are equal.
 host_state() {
@@ -43,3 +43,23 @@ no_leaks() {    # no_leaks BEFORE AFTER
 unchanged() { host_state "$2"; [ -z "$(host_changes "$1" "$2")" ]; }
 # A process that ended was on its way out in the lane before this one.
 host_changes() { { diff "$1" "$2" || true; } | grep '^[<>]' | grep -v '^< process ' || true; }
+
+# cloud_state FILE: what the control plane has of the things that servers are made of, one line each.
+cloud_state() {
+    local provider
+    provider=$(rest GET placement /resource_providers | jq -r '.resource_providers[0].uuid')
+    {
+        rest GET compute '/servers?all_tenants=1' | jq -r '.servers[] | "server \(.id)"'
+        rest GET network /ports | jq -r '.ports[] | "port \(.id) \(.device_owner)"'
+        rest GET network /floatingips | jq -r '.floatingips[] | "floating address \(.id)"'
+        rest GET image '/images?limit=1000' | jq -r '.images[] | "image \(.id)"'
+        rest GET placement "/resource_providers/$provider/allocations" | jq -r '.allocations | keys[] | "allocation \(.)"'
+        find "$STACK_STATE/compute/instances" -mindepth 1 -maxdepth 1 -printf 'folder %f\n'
+        rabbitmqctl list_queues name messages --no-table-headers | awk '/compute/ && $2 > 0 { print "messages in", $1 }'
+    } | sort > "$1"
+}
+
+nothing_left_in_cloud() {    # nothing_left_in_cloud BEFORE AFTER
+    wait_for 180 cloud_unchanged "$1" "$2" || { diff "$1" "$2" | grep '^[<>]'; return 1; }
+}
+cloud_unchanged() { authenticate && cloud_state "$2" && ! diff "$1" "$2" | grep -q '^>'; }

@@ -1,8 +1,11 @@
 # shellcheck shell=bash
 # Sourced by the cloud lane: runs Tempest of Debian's package against the stack that runs, and counts.
 
-# Regular expression of the tests, overridden to run others: TEMPEST_REGEX='^tempest\.api\.compute\.servers' ./tox-equivalent.sh cloud
-TEMPEST_REGEX=${TEMPEST_REGEX:-'^tempest\.(api\.compute|scenario)\..*smoke'}
+# Regular expressions of the tests, overridden to run others: TEMPEST_REGEX='^tempest\.api\.compute\.servers' ./tox-equivalent.sh tempest
+# shellcheck disable=SC2034 # for lanes/cloud.sh
+TEMPEST_SELECTION='^tempest\.(api\.compute|scenario)\..*smoke'
+# shellcheck disable=SC2034
+TEMPEST_ALL='^tempest\.(api\.compute|scenario)\.'
 TEMPEST_CONCURRENCY=${TEMPEST_CONCURRENCY:-2}
 
 tempest_workspace() {    # tempest_workspace FOLDER
@@ -29,14 +32,16 @@ PUBLIC_NETWORK=$(rest GET network '/networks?name=public' | jq -r '.networks[0].
     ! grep -n '@[A-Z_]*@' "$1/etc/tempest.conf"
 }
 
-# Adds Tempest's own counts to the lane's.
+# run_tempest REGEX [FILE]...: adds Tempest's own counts to the lane's, and what it left in the cloud. FILEs exclude tests, as tempest-skip.txt does.
 run_tempest() {
-    local out=$RESULTS/$LANE passed failed skipped rc=0
+    local out=$RESULTS/$LANE regex=$1 passed failed skipped rc=0; shift
+    cat "$TOP/tests/cloud/tempest-skip.txt" "$@" > "$out/tempest-exclude.txt"
+    cloud_state "$out/cloud-before"
     if ! tempest_workspace "$out/tempest" > "$out/tempest-workspace.log" 2>&1; then
         count 0 1 0; say "  FAILED  Tempest's workspace"; tail -10 "$out/tempest-workspace.log" | sed 's/^/          /'; return
     fi
     (cd "$out/tempest" && timeout --kill-after=30 "${TEMPEST_TIMEOUT:-1500}" tempest run --concurrency "$TEMPEST_CONCURRENCY" \
-        --regex "$TEMPEST_REGEX" --exclude-list "$TOP/tests/cloud/tempest-skip.txt") > "$out/tempest.log" 2>&1 || rc=$?
+        --regex "$regex" --exclude-list "$out/tempest-exclude.txt") > "$out/tempest.log" 2>&1 || rc=$?
     tempest_count() { sed -n "s/^ - $1: *\([0-9]*\)$/\1/p" "$out/tempest.log" | tail -1; }
     passed=$(tempest_count Passed) failed=$(tempest_count Failed) skipped=$(tempest_count Skipped)
     if [ -z "$passed" ] || { [ $rc != 0 ] && [ "$failed" = 0 ]; }; then
@@ -46,4 +51,5 @@ run_tempest() {
     count "$passed" "$failed" "$skipped"
     say "  Tempest: $passed passed, $failed failed, $skipped skipped"
     grep -E '\.\.\. (FAILED|SKIPPED)' "$out/tempest.log" | sed 's/^/          /'
+    check "nothing is left in the cloud" nothing_left_in_cloud "$out/cloud-before" "$out/cloud-after"
 }
