@@ -2,8 +2,9 @@
 # From a bare Debian 12 to servers that run: installs and starts OpenStack's control plane (Zed, Debian's packages) on the loopback
 # address, builds and starts NovaLxd as its compute host, makes and uploads two images, boots a server of each, and proves that
 # they are reachable. Run again, it does only what is missing. unstack.sh takes everything away.
-#   sudo devstack/stack.sh [--no-servers]
+#   sudo devstack/stack.sh [--no-servers] [--hosts 1|2]
 #     --no-servers    stops when NovaLxd is up and the images are uploaded
+#     --hosts 2       a second compute host, in name spaces of its own; what hosts talk to listens on the bridge between them
 # Environment
 #   STACK_STATE   everything that is made (/var/lib/novalxd-stack)      STACK_LOGS   logs (/var/log/novalxd-stack)
 #   STACK_CACHE   images and database schemas, kept by unstack.sh (/var/cache/novalxd)
@@ -14,7 +15,7 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/lib/common.sh"
 # shellcheck source=lib/cloud.sh
 . "$HERE/lib/cloud.sh"
-for part in infrastructure configuration services seed compute servers; do
+for part in hosts infrastructure configuration services seed compute servers; do
     # shellcheck source=/dev/null
     . "$HERE/lib/$part.sh"
 done
@@ -26,11 +27,15 @@ COMPUTE=(libseccomp2 lxcfs e2fsprogs squashfs-tools xz-utils zstd busybox-static
 # The native compiler of the supervisor links with clang and zlib.
 TOOLS=(clang lld zlib1g-dev libc6-dev curl jq procps iputils-ping openssh-client util-linux mmdebstrap dropbear-bin ca-certificates)
 
-case ${1:-} in
-    '') SERVERS=1 ;;
-    --no-servers) SERVERS='' ;;
-    *) sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | sed '$d' >&2; exit 2 ;;
-esac
+SERVERS=1 HOSTS=$(cat "$STACK_STATE/hosts" 2>/dev/null || echo 1)
+while [ $# -gt 0 ]; do
+    case "$1 ${2:-}" in
+        '--no-servers '*) SERVERS='' ;;
+        '--hosts 1'|'--hosts 2') HOSTS=$2; shift ;;
+        *) sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | sed '$d' >&2; exit 2 ;;
+    esac
+    shift
+done
 
 # --- can it be done here? ----------------------------------------------------------------------------------------------
 require_root
@@ -51,6 +56,7 @@ do_step() { step "$@" || die "step '$1' failed (logs: $STACK_LOGS)"; }
 
 say "state $STACK_STATE, logs $STACK_LOGS, cache $STACK_CACHE, host $STACK_HOST"
 do_step "Debian packages" install_packages "${CONTROL_PLANE[@]}" "${COMPUTE[@]}" "${TOOLS[@]}"
+set_hosts "$HOSTS"
 require_ports
 
 # --- the control plane -------------------------------------------------------------------------------------------------
@@ -58,15 +64,20 @@ write_openrc
 [ -e "$STACK_STATE/sysctl.before" ] || save_sysctls
 do_step "configuration" configure_control_plane
 configure_infrastructure
+make_links || die "the links of the external network could not be made"
 do_step "MariaDB, RabbitMQ, memcached" start_infrastructure
 do_step "databases" make_databases
 do_step "schemas (minutes without a cached dump)" make_schemas
-make_links || die "the links of the external network could not be made"
 do_step "Keystone" start_keystone
 do_step "Keystone: administrator" once bootstrap bootstrap_keystone
 do_step "users, roles, endpoints" once catalog seed_catalog
 do_step "Glance, Placement, Neutron, Nova" start_services
 do_step "Neutron's agents" start_agents
+if has_two_hosts; then
+    configure_host2
+    do_step "second host: links and name spaces" make_host2
+    do_step "second host: Neutron's agent" start_host2_agent
+fi
 do_step "flavors, networks, rules, keypair" seed_resources
 
 # --- NovaLxd -----------------------------------------------------------------------------------------------------------
@@ -77,6 +88,7 @@ warn_of_no_aot
 do_step "lxcfs" start_lxcfs
 do_step "AppArmor profile" load_apparmor_profile
 do_step "NovaLxd up and known to Nova" start_compute
+! has_two_hosts || do_step "second host: up and known to Nova" start_host2
 "$HERE/images.sh" busybox debian > /dev/null || die "the images could not be made"
 do_step "images uploaded" seed_images
 openstack compute service list

@@ -7,7 +7,7 @@ set -uo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=lib/common.sh
 . "$HERE/lib/common.sh"
-for part in cloud compute servers teardown; do
+for part in cloud hosts compute servers teardown; do
     # shellcheck source=/dev/null
     . "$HERE/lib/$part.sh"
 done
@@ -21,6 +21,7 @@ require_root
 [ -d "$STACK_STATE" ] || { say "nothing to do: there is no $STACK_STATE"; exit 0; }
 
 step "servers" delete_servers
+step "second host" stop_host2
 step "NovaLxd" stop_compute
 step "Neutron's agents and what they started" stop_agents
 step "APIs" stop_services

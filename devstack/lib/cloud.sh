@@ -2,12 +2,11 @@
 # shellcheck disable=SC2034    # variables are for those who source this
 # Sourced after common.sh: names and addresses of the control plane, its credentials, and its REST APIs.
 
-IP=127.0.0.1
+LOCAL=127.0.0.1
 REGION=RegionOne
-AUTH_URL=http://$IP:5000/v3
 STACK_HOST=${STACK_HOST:-$(hostname)}       # of the Neutron agents and of the compute service: ports are bound by it
 
-# One password for everything, made at the first run. All of it listens on the loopback address only.
+# One password for everything, made at the first run.
 PASSWORD_FILE=$STACK_STATE/password
 password() {
     [ -s "$PASSWORD_FILE" ] || (umask 077; mkdir -p "$STACK_STATE"; head -c 18 /dev/urandom | base64 | tr -d '+/=\n' > "$PASSWORD_FILE")
@@ -25,6 +24,15 @@ OUTSIDE_POOL='{"start": "172.31.88.100", "end": "172.31.88.199"}'
 TUNNEL_ADDRESS=172.31.89.1
 PRIVATE_CIDR=10.88.0.0/24
 
+# What other hosts talk to listens on $IP: the loopback address, or, when there is a second compute host, that of the bridge between
+# the two. The rest stays on the loopback address.
+choose_address() {
+    IP=$LOCAL
+    [ "$(cat "$STACK_STATE/hosts" 2>/dev/null)" != 2 ] || IP=$TUNNEL_ADDRESS
+    AUTH_URL=http://$IP:5000/v3
+}
+choose_address
+
 # Cgroup of all containers, by which unstack.sh knows them.
 CGROUP_PARENT=novalxd-stack
 
@@ -41,7 +49,7 @@ PORTS="3306 mariadb
 6080 nova-novncproxy
 6083 nova-serialproxy"
 
-port_open() { (exec 3<> "/dev/tcp/$IP/$1") 2>/dev/null; }
+port_open() { (exec 3<> "/dev/tcp/$IP/$1") 2>/dev/null || (exec 3<> "/dev/tcp/$LOCAL/$1") 2>/dev/null; }
 http_answers() { curl -s -o /dev/null -m 5 "http://$IP:$1/"; }
 
 # Dies naming the owner when a port that one of our processes needs is taken by something else.

@@ -102,7 +102,7 @@ start_compute() {
     start novalxd-supervisor "$supervisor" --runtime-dir "$RUN/novalxd" --state-dir "$STACK_STATE/compute/instances"
     start novalxd "$service" --config-file "$ETC/nova/common.conf" --config-file "$ETC/novalxd.conf"
     wait_for "${STACK_COMPUTE_TIMEOUT:-300}" compute_up_or_gone
-    compute_up > /dev/null && return 0
+    compute_up "$STACK_HOST" > /dev/null && return 0
     running novalxd-supervisor || echo "the supervisor ended; see $STACK_LOGS/novalxd-supervisor.log" >&2
     running novalxd || echo "the service ended" >&2
     echo "NovaLxd is not up in Nova; the last lines of its logs:" >&2
@@ -110,17 +110,17 @@ start_compute() {
     return 1
 }
 
-compute_up_or_gone() { ! running novalxd || compute_up; }
+compute_up_or_gone() { ! running novalxd || compute_up "$STACK_HOST"; }
 
-# As the scheduler sees it: the service reports, Placement knows what it has, and the host is mapped to the cell.
+# compute_up HOST, as the scheduler sees it: the service reports, Placement knows what it has, and the host is mapped to the cell.
 compute_up() {
-    rest GET compute "/os-services?binary=nova-compute&host=$STACK_HOST" | jq -e '.services[] | select(.state == "up")' &&
-        in_placement &&
-        [ "$(sql -N -e "select count(*) from nova_api.host_mappings where host = '$STACK_HOST'")" = 1 ]
+    rest GET compute "/os-services?binary=nova-compute&host=$1" | jq -e '.services[] | select(.state == "up")' &&
+        in_placement "$1" &&
+        [ "$(sql -N -e "select count(*) from nova_api.host_mappings where host = '$1'")" = 1 ]
 }
 
 in_placement() {
     local provider
-    provider=$(rest GET placement "/resource_providers?name=$STACK_HOST" | jq -re '.resource_providers[0].uuid // empty') &&
+    provider=$(rest GET placement "/resource_providers?name=$1" | jq -re '.resource_providers[0].uuid // empty') &&
         rest GET placement "/resource_providers/$provider/inventories" | jq -e '.inventories.MEMORY_MB'
 }

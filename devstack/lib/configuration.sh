@@ -9,7 +9,7 @@ authtoken() {    # authtoken USER: how it checks the tokens of its callers
 [keystone_authtoken]
 www_authenticate_uri = http://$IP:5000/
 auth_url = $AUTH_URL
-memcached_servers = $IP:11211
+memcached_servers = $LOCAL:11211
 auth_type = password
 project_domain_name = Default
 user_domain_name = Default
@@ -61,7 +61,7 @@ password_hash_rounds = 4
 [cache]
 enabled = true
 backend = dogpile.cache.memcached
-memcache_servers = $IP:11211
+memcache_servers = $LOCAL:11211
 X
     # What "keystone-manage fernet_setup" and "credential_setup" make.
     local kind key

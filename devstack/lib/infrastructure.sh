@@ -22,7 +22,7 @@ datadir = $STACK_STATE/mysql
 socket = $STACK_STATE/mysql.sock
 pid-file = $STACK_STATE/mysql/mariadbd.pid
 user = mysql
-bind-address = $IP
+bind-address = $LOCAL
 port = 3306
 character-set-server = utf8mb3
 max_connections = 400
@@ -61,15 +61,15 @@ start_infrastructure() {
             --auth-root-authentication-method=socket > "$STACK_LOGS/mariadb-install.log" 2>&1 || return 1
     fi
     start mariadb mariadbd --defaults-file="$ETC/my.cnf"
-    start memcached memcached -u nobody -l "$IP" -p 11211 -m 32 -t 1
-    start epmd setpriv --reuid=rabbitmq --regid=rabbitmq --clear-groups epmd -address "$IP"
+    start memcached memcached -u nobody -l "$LOCAL" -p 11211 -m 32 -t 1
+    start epmd setpriv --reuid=rabbitmq --regid=rabbitmq --clear-groups epmd -address "$LOCAL"
     start rabbitmq "${RABBIT[@]}" /usr/lib/rabbitmq/bin/rabbitmq-server
     wait_for 180 sql -e 'select 1' || { echo "MariaDB does not answer; see $STACK_LOGS/mariadb.log" >&2; return 1; }
     wait_for 240 port_open 5672 || { echo "RabbitMQ does not answer; see $STACK_LOGS/rabbitmq.log" >&2; return 1; }
 }
 
 # --- schemas -----------------------------------------------------------------------------------------------------------
-database_url() { echo "mysql+pymysql://cloud:$(password)@$IP:3306/$1?charset=utf8"; }
+database_url() { echo "mysql+pymysql://cloud:$(password)@$LOCAL:3306/$1?charset=utf8"; }
 
 make_databases() {
     local database

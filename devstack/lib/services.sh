@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Sourced: starts Keystone, Placement, Glance, Neutron and Nova's control plane as background processes.
 
-# One process with some threads, bound to the loopback address.
+# One process with some threads.
 WSGI=(uwsgi_python3 --die-on-term --processes 1 --threads 4 --enable-threads --buffer-size 65535 --disable-logging
     --add-header 'Connection: close')
 
@@ -53,8 +53,9 @@ start_agents() {
         # agent/ stands before the system's programs (see agent/ebtables).
         PATH=$TOP/devstack/agent:$PATH start "neutron-$agent-agent" "neutron-$agent-agent" "${neutron[@]}" --config-file "$ETC/neutron/${agent}_agent.ini"
     done
-    wait_for 300 agents_alive || { echo "not all of Neutron's four agents report; see $STACK_LOGS/neutron-*-agent.log" >&2; return 1; }
+    wait_for 300 agents_alive 4 || { echo "not all of Neutron's four agents report; see $STACK_LOGS/neutron-*-agent.log" >&2; return 1; }
 }
+# agents_alive NUMBER
 agents_alive() {
-    [ "$(sql -N -e 'select count(*) from neutron.agents where heartbeat_timestamp > utc_timestamp() - interval 30 second')" -ge 4 ]
+    [ "$(sql -N -e 'select count(*) from neutron.agents where heartbeat_timestamp > utc_timestamp() - interval 30 second')" -ge "$1" ]
 }

@@ -15,19 +15,20 @@ no_servers() { [ "$(rest GET compute '/servers?all_tenants=1' | jq '.servers | l
 
 stop_compute() {
     stop_alone novalxd 90
-    kill_containers
+    kill_containers "$CGROUP_PARENT" novalxd-supervisor
     stop novalxd-supervisor
     if running lxcfs; then umount /var/lib/lxcfs 2>/dev/null; stop lxcfs; fi
 }
 
 # Cgroups of containers, in every hierarchy, wherever the engine had to put their parent.
-container_cgroups() { find /sys/fs/cgroup -depth -type d -path "*/$CGROUP_PARENT*" 2>/dev/null; }
+container_cgroups() { find /sys/fs/cgroup -depth -type d -path "*/$1*" 2>/dev/null; }
 
-# What the API did not end. Only processes in the containers' own cgroups, and not the supervisor should it be in one of them.
+# kill_containers PARENT SUPERVISOR: what the API did not end. Only processes in the containers' own cgroups, and not the supervisor
+# should it be in one of them.
 kill_containers() {
     local directory pid supervisor=''
-    ! running novalxd-supervisor || read -r supervisor _ < "$RUN/novalxd-supervisor.pid"
-    for directory in $(container_cgroups); do
+    ! running "$2" || read -r supervisor _ < "$RUN/$2.pid"
+    for directory in $(container_cgroups "$1"); do
         while read -r pid; do [ "$pid" = "$supervisor" ] || kill -KILL "$pid" 2>/dev/null; done < "$directory/cgroup.procs"
     done 2>/dev/null
     return 0
@@ -120,8 +121,8 @@ remove_leftovers() {
 loop_devices() { losetup -n -O NAME,BACK-FILE | awk -v state="$STACK_STATE/" 'index($2, state) == 1 { print $1 }'; }
 cgroups_removed() {
     local directory
-    for directory in $(container_cgroups); do rmdir "$directory" 2>/dev/null; done
-    [ -z "$(container_cgroups)" ]
+    for directory in $(container_cgroups "$CGROUP_PARENT"); do rmdir "$directory" 2>/dev/null; done
+    [ -z "$(container_cgroups "$CGROUP_PARENT")" ]
 }
 
 wipe() { rm -rf --one-file-system "$STACK_STATE" "$STACK_LOGS"; }
@@ -137,7 +138,7 @@ nothing_left() { [ -z "$(leftovers)" ]; }
 leftovers() {
     awk '{ print "mount", $5 }' /proc/self/mountinfo | grep -F "$STACK_STATE/"
     loop_devices | sed 's/^/loop device /'
-    container_cgroups | sed 's/^/cgroup /'
+    container_cgroups "$CGROUP_PARENT" | sed 's/^/cgroup /'
     { neutron_links; ip -o link show 2>/dev/null | grep -o 'nlx[a-z]*[0-9]*' | sort -u; } | sed 's/^/link /'
     neutron_namespaces | sed 's/^/name space /'
     pgrep -af "$STACK_STATE/" | grep -v unstack.sh | sed 's/^/process /'
