@@ -140,7 +140,7 @@ internal sealed class Supervisor : IDisposable
         switch (request.Call)
         {
             case SupervisorCall.Hello:
-                client.Send(new SupervisorMessage { Sequence = request.Sequence, Version = SupervisorProtocol.Version, Instance = _instance });
+                client.Send(new SupervisorMessage { Sequence = request.Sequence, Version = SupervisorProtocol.Version, Instance = _instance, Calls = Enum.GetNames<SupervisorCall>() });
                 break;
             case SupervisorCall.KeepTerminal:
                 TakeTerminal(request.Id, descriptors);
@@ -160,6 +160,14 @@ internal sealed class Supervisor : IDisposable
                 break;
             case SupervisorCall.Unfreeze:
                 Find(request.Id).Unfreeze(failure => Answer(client, request, failure));
+                break;
+            case SupervisorCall.AttachNic:
+                Find(request.Id).AttachNic(
+                    request.Nic ?? throw new InvalidDataException("An attach needs an interface."), failure => Answer(client, request, failure));
+                break;
+            case SupervisorCall.DetachNic:
+                _guests.GetValueOrDefault(request.Id)?.DetachNic(request.Port);
+                Answer(client, request, null);
                 break;
             case SupervisorCall.Forget:
                 Forget(request.Id);

@@ -26,6 +26,7 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
     private readonly ContainerNames _names;
     private readonly IdRanges _ids;
     private readonly ContainerPorts _ports;
+    private readonly PortHotplug _hotplug;
     private readonly ContainerRelease _release;
     private readonly ContainerRecovery _recovery;
     private readonly ContainerEvents _events;
@@ -42,6 +43,7 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
         _store = new ContainerStore(options.StateDirectory, logger);
         _names = new ContainerNames(_store);
         _ports = new ContainerPorts(plug, _store, () => host.BootId, logger);
+        _hotplug = new PortHotplug(engine, plug, _store, () => host.BootId, logger);
         _release = new ContainerRelease(engine, storage, _ports, _store);
         _recovery = new ContainerRecovery(engine, storage, _store, _locks, _release, ids, logger);
         _seccomp = new SeccompFilters(options.SeccompProfilePath);
@@ -138,7 +140,12 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
 
         if (await FindRunningAsync(id, cancellationToken).ConfigureAwait(false) is not null)
         {
-            throw new ContainerStateException($"{record.Spec.Name} runs: its ports can be changed when it is stopped.");
+            foreach (var missing in ports.Where(port => situation.Ports.All(known => known.Id != port.Id)))
+            {
+                await _hotplug.AttachAsync(GetRecord(id), missing, running: true, cancellationToken).ConfigureAwait(false);
+            }
+
+            return;
         }
 
         if (ports.DistinctBy(port => port.Id).Count() != ports.Count || ports.DistinctBy(port => port.HostDevice).Count() != ports.Count)
@@ -147,6 +154,20 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
         }
 
         await _ports.SetAsync(record, ports, cancellationToken).ConfigureAwait(false);
+    }
+
+    public async Task AttachPortAsync(Guid id, PortSpec port, CancellationToken cancellationToken)
+    {
+        using var held = await _locks.EnterAsync(id, cancellationToken).ConfigureAwait(false);
+        var running = await FindRunningAsync(id, cancellationToken).ConfigureAwait(false) is not null;
+        await _hotplug.AttachAsync(GetRecord(id), port, running, cancellationToken).ConfigureAwait(false);
+    }
+
+    public async Task<bool> DetachPortAsync(Guid id, Guid portId, CancellationToken cancellationToken)
+    {
+        using var held = await _locks.EnterAsync(id, cancellationToken).ConfigureAwait(false);
+        var running = await FindRunningAsync(id, cancellationToken).ConfigureAwait(false) is not null;
+        return await _hotplug.DetachAsync(GetRecord(id), portId, running, cancellationToken).ConfigureAwait(false);
     }
 
     /// (1) nothing to do when it runs (2) leavings of the last run (3) mount (4) plug (5) launch (6) record

@@ -14,7 +14,8 @@ internal sealed class ContainerPorts(IPortPlug plug, ContainerStore store, Func<
 
         // (1) First on disk: whoever finds the record after a crash knows every port that may exist.
         var former = before.FormerPorts.Concat(before.Ports).Where(old => !ports.Any(port => IsSameDevice(port, old))).ToArray();
-        var after = before with { Ports = ports, FormerPorts = former, PluggedInBoot = ports.Count > 0 ? bootId() : null };
+        var names = GuestNames.Assign(before, ports);
+        var after = before with { Ports = ports, GuestNames = names, FormerPorts = former, PluggedInBoot = ports.Count > 0 ? bootId() : null };
         record = await store.SaveSituationAsync(record, after, cancellationToken).ConfigureAwait(false);
         var written = record;
         undo.Add("the list of ports", token => store.SaveSituationAsync(written, before, token));
@@ -25,18 +26,17 @@ internal sealed class ContainerPorts(IPortPlug plug, ContainerStore store, Func<
             await plug.UnplugAsync(old, cancellationToken).ConfigureAwait(false);
             if (before.PluggedInBoot is not null && before.Ports.Any(port => IsSameDevice(port, old)))
             {
-                undo.Add($"the unplugging of {old.HostDevice}", token => plug.PlugAsync(old, GuestName(IndexOf(before.Ports, old)), token));
+                undo.Add($"the unplugging of {old.HostDevice}", token => plug.PlugAsync(old, GuestNames.Of(before, old), token));
             }
         }
 
         // (3)
-        for (var i = 0; i < ports.Count; i++)
+        foreach (var port in ports)
         {
-            var port = ports[i];
-            await plug.PlugAsync(port, GuestName(i), cancellationToken).ConfigureAwait(false);
-            var index = IndexOf(before.Ports, port);
-            undo.Add($"the plugging of {port.HostDevice}", before.PluggedInBoot is not null && index >= 0
-                ? token => plug.PlugAsync(before.Ports[index], GuestName(index), token)
+            await plug.PlugAsync(port, names[port.Id], cancellationToken).ConfigureAwait(false);
+            var old = before.Ports.FirstOrDefault(old => IsSameDevice(old, port));
+            undo.Add($"the plugging of {port.HostDevice}", before.PluggedInBoot is not null && old is not null
+                ? token => plug.PlugAsync(old, GuestNames.Of(before, old), token)
                 : token => plug.UnplugAsync(port, token));
         }
 
@@ -63,7 +63,7 @@ internal sealed class ContainerPorts(IPortPlug plug, ContainerStore store, Func<
         var nics = new List<ContainerNic>(situation.Ports.Count);
         foreach (var port in situation.Ports)
         {
-            nics.Add(await plug.PlugAsync(port, GuestName(nics.Count), cancellationToken).ConfigureAwait(false));
+            nics.Add(await plug.PlugAsync(port, GuestNames.Of(situation, port), cancellationToken).ConfigureAwait(false));
             if (situation.PluggedInBoot is null)
             {
                 undo.Add($"the plugging of {port.HostDevice}", token => plug.UnplugAsync(port, token));
@@ -105,19 +105,4 @@ internal sealed class ContainerPorts(IPortPlug plug, ContainerStore store, Func<
 
     /// <summary>Whether plugging the one mends what plugging the other made.</summary>
     private static bool IsSameDevice(PortSpec a, PortSpec b) => a.Id == b.Id && a.HostDevice == b.HostDevice && a.VifType == b.VifType;
-
-    private static int IndexOf(IReadOnlyList<PortSpec> ports, PortSpec port)
-    {
-        for (var i = 0; i < ports.Count; i++)
-        {
-            if (IsSameDevice(ports[i], port))
-            {
-                return i;
-            }
-        }
-
-        return -1;
-    }
-
-    private static string GuestName(int index) => $"eth{index}";
 }

@@ -8,7 +8,7 @@ namespace NovaLxd.Virt;
 /// network interface promised by the control plane; plugging it makes the host side, starting the container moves the guest side in.
 /// </para>
 /// <para>
-/// Life. ImportImage, Create (stopped), SetPorts (host side plugged), Start, [Freeze, Unfreeze, Reboot], Stop, [Start ...], Delete.
+/// Life. ImportImage, Create (stopped), SetPorts (host side plugged), Start, [Freeze, Unfreeze, Reboot, AttachPort, DetachPort], Stop, [Start ...], Delete.
 /// Create fails when the container exists. Start of a running container, Stop of a stopped one, Freeze of a frozen one, SetPorts with the
 /// same ports and Delete of what is not there do nothing: a caller that died half way repeats the call. A method that fails leaves what was
 /// there before it. Calls for one container are serialised here; calls for different containers run side by side.
@@ -41,8 +41,17 @@ public interface IContainerDriver
 
     Task CreateAsync(ContainerSpec spec, CancellationToken cancellationToken);
 
-    /// <summary>Makes the host side of exactly these ports, in this order (eth0 first); ports no longer named are unplugged.</summary>
+    /// <summary>
+    /// Makes the host side of exactly these ports, in this order (eth0 first, but a port that the container had keeps the name it has inside); ports no longer
+    /// named are unplugged. A container that runs is given the ports it lacks and keeps the others: only <see cref="DetachPortAsync"/> takes one from a guest.
+    /// </summary>
     Task SetPortsAsync(Guid id, IReadOnlyList<PortSpec> ports, CancellationToken cancellationToken);
+
+    /// <summary>One port more, after the others. A guest that runs, or is frozen, has the interface when this returns, down and without addresses.</summary>
+    Task AttachPortAsync(Guid id, PortSpec port, CancellationToken cancellationToken);
+
+    /// <summary>Takes a port from the container, and from its guest if that runs. The others keep their names. False: the container has no such port.</summary>
+    Task<bool> DetachPortAsync(Guid id, Guid portId, CancellationToken cancellationToken);
 
     /// <summary>Returns when init runs its first instruction.</summary>
     Task StartAsync(Guid id, CancellationToken cancellationToken);

@@ -1,4 +1,5 @@
 using NovaLxd.Virt.Engine;
+using NovaLxd.Virt.Network;
 
 namespace NovaLxd.Virt;
 
@@ -24,6 +25,17 @@ internal interface IContainerEngine
 
     /// <summary>Init's own reboot signal, then after <paramref name="grace"/> a kill; either way the guest is launched again. True: it went by itself.</summary>
     Task<bool> RebootAsync(Guid id, TimeSpan grace, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Takes the guest's end of a plugged port into a running or frozen container; from now on it is one of its interfaces, also over reboots. One that is
+    /// there already is left alone.
+    /// </summary>
+    /// <exception cref="ContainerStateException">It does not run, or the guest has another interface of that name.</exception>
+    /// <exception cref="SupervisorOutdatedException">The supervisor that runs is too old for it.</exception>
+    Task AttachNicAsync(Guid id, ContainerNic nic, CancellationToken cancellationToken);
+
+    /// <summary>The interface of this port is no longer one of the container's and is left behind by its next reboot; it goes when the port is unplugged. Safe to repeat.</summary>
+    Task DetachNicAsync(Guid id, Guid portId, CancellationToken cancellationToken);
 
     Task FreezeAsync(Guid id, CancellationToken cancellationToken);
 

@@ -23,7 +23,15 @@ public sealed class ContainerDriverPortTests : IAsyncLifetime
         _host.Journal.Take();
         await Driver.SetPortsAsync(spec.Id, [DriverHost.Port(1), DriverHost.Port(2)], _token);
         Assert.Empty(_host.Journal.Take());
-        await Assert.ThrowsAsync<ContainerStateException>(() => Driver.SetPortsAsync(spec.Id, [DriverHost.Port(1)], _token));
+    }
+
+    [Fact]
+    public async Task AGuestThatRunsIsGivenWhatItLacksAndLosesNothing()
+    {
+        var spec = await _host.CreateRunningAsync();
+        await Driver.SetPortsAsync(spec.Id, [DriverHost.Port(2), DriverHost.Port(3)], _token);
+        Assert.Equal(["plug tap3 eth2", "attach tap3 eth2"], _host.Journal.Take());
+        Assert.Equal(["tap1", "tap2", "tap3"], (await Driver.FindAsync(spec.Id, _token))!.Ports.Select(port => port.HostDevice));
     }
 
     [Fact]

@@ -34,6 +34,21 @@ internal sealed class ContainerEngine(VirtOptions options, TimeProvider time, IL
     public async Task<bool> RebootAsync(Guid id, TimeSpan grace, CancellationToken cancellationToken) =>
         (await AskAsync(Request(SupervisorCall.Reboot, id) with { Grace = grace }, false, cancellationToken).ConfigureAwait(false)).Willingly;
 
+    public Task AttachNicAsync(Guid id, ContainerNic nic, CancellationToken cancellationToken) =>
+        AskAsync(Request(SupervisorCall.AttachNic, id) with { Nic = nic }, true, cancellationToken);
+
+    public async Task DetachNicAsync(Guid id, Guid portId, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await AskAsync(Request(SupervisorCall.DetachNic, id) with { Port = portId }, true, cancellationToken).ConfigureAwait(false);
+        }
+        catch (SupervisorOutdatedException)
+        {
+            // It finds out when the guest reboots, and says in its log that the interface stays away.
+        }
+    }
+
     public Task FreezeAsync(Guid id, CancellationToken cancellationToken) => AskAsync(Request(SupervisorCall.Freeze, id), true, cancellationToken);
 
     public Task UnfreezeAsync(Guid id, CancellationToken cancellationToken) => AskAsync(Request(SupervisorCall.Unfreeze, id), true, cancellationToken);

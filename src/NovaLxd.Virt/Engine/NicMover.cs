@@ -37,6 +37,23 @@ internal static class NicMover
         Move(netlink, link.Index, nic, target, nic.GuestName);
     }
 
+    /// <summary>The same for a container that runs, where an earlier supervisor may have moved it before it died: then nothing is to be done.</summary>
+    public static void EnsureIn(ContainerNic nic, FileDescriptor target)
+    {
+        using var netlink = OpenNetlink();
+        if (Find(netlink, 0, nic.PeerDevice) is { } waiting)
+        {
+            Move(netlink, waiting.Index, nic, target, nic.GuestName);
+            return;
+        }
+
+        using var inside = OpenIn(target);
+        if (Find(netlink, 0, nic.HostDevice) is not { } hostEnd || FindGuestEnd(inside, hostEnd) is null)
+        {
+            throw new KernelException(Errno.ENODEV, "RTM_GETLINK", nic.PeerDevice);
+        }
+    }
+
     /// <summary>
     /// From a container's namespace into another. The guest may have renamed it, so it is found by the host's end, whose peer it is.
     /// </summary>
@@ -49,14 +66,8 @@ internal static class NicMover
             hostEnd = Find(host, 0, nic.HostDevice);
         }
 
-        if (hostEnd is not { PeerElsewhere: true })
-        {
-            return false;
-        }
-
         using var netlink = OpenIn(source);
-        var guestEnd = Find(netlink, hostEnd.Peer, null);
-        if (guestEnd is null || guestEnd.Peer != hostEnd.Index || !guestEnd.PeerElsewhere)
+        if (hostEnd is null || FindGuestEnd(netlink, hostEnd) is not { } guestEnd)
         {
             return false;
         }
@@ -102,6 +113,10 @@ internal static class NicMover
             throw new KernelException(error, "RTM_NEWLINK", $"{nic.PeerDevice} as {name}");
         }
     }
+
+    /// <summary>The peer of a host's end, if it is in the namespace of this socket: an index alone could be that of something else there.</summary>
+    private static Link? FindGuestEnd(FileDescriptor netlink, Link hostEnd) =>
+        hostEnd.PeerElsewhere && Find(netlink, hostEnd.Peer, null) is { PeerElsewhere: true } guestEnd && guestEnd.Peer == hostEnd.Index ? guestEnd : null;
 
     /// <summary>By index, or by name when that is 0. IFLA_LINK of a veth is its peer's index; IFLA_LINK_NETNSID is there when that is in another namespace.</summary>
     private static Link? Find(FileDescriptor netlink, int index, string? name)

@@ -30,6 +30,7 @@ internal sealed class SupervisorClient(VirtOptions options, TimeProvider time, I
     public async Task ConnectAsync(CancellationToken cancellationToken) => await GetConnectionAsync(cancellationToken).ConfigureAwait(false);
 
     /// <summary>Asks; when the supervisor goes away before it was asked, or meanwhile and <paramref name="repeatable"/> says so, asks its successor.</summary>
+    /// <exception cref="SupervisorOutdatedException">It does not know the request.</exception>
     public async Task<SupervisorMessage> AskAsync(
         SupervisorRequest request,
         bool repeatable,
@@ -41,6 +42,11 @@ internal sealed class SupervisorClient(VirtOptions options, TimeProvider time, I
         for (var attempt = 1; ; attempt++)
         {
             var connection = await GetConnectionAsync(cancellationToken).ConfigureAwait(false);
+            if (!connection.Knows(request.Call))
+            {
+                throw new SupervisorOutdatedException(request.Call);
+            }
+
             try
             {
                 return await connection.AskAsync(request, descriptors ?? [], item, onSent, cancellationToken).ConfigureAwait(false);
@@ -162,6 +168,7 @@ internal sealed class SupervisorClient(VirtOptions options, TimeProvider time, I
                 $"The supervisor speaks version {hello.Version} and this service version {SupervisorProtocol.Version}: upgrade the older (the supervisor by 'kill -USR2', which keeps the containers).");
         }
 
+        connection.Calls = hello.Calls;
         foreach (var (id, terminal) in _terminals)
         {
             await connection.AskAsync(Request(SupervisorCall.KeepTerminal) with { Id = id }, [terminal], null, null, cancellationToken).ConfigureAwait(false);

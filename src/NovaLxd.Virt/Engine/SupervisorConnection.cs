@@ -28,6 +28,11 @@ internal sealed class SupervisorConnection : IDisposable
     /// <summary>Whether it is worth asking; the answer may be out of date.</summary>
     public bool IsOpen => Volatile.Read(ref _disposed) == 0 && !Completion.IsCompleted;
 
+    /// <summary>What the other side said it knows, once it has been greeted; null: what every supervisor has known.</summary>
+    public IReadOnlyList<string>? Calls { get; set; }
+
+    public bool Knows(SupervisorCall call) => call <= SupervisorCall.Upgrade || Calls?.Contains(call.ToString()) == true;
+
     /// <exception cref="SocketException">Nobody listens there.</exception>
     public static async Task<SupervisorConnection> ConnectAsync(
         string path, Action<SupervisorMessage, FileDescriptor?> unasked, CancellationToken cancellationToken)

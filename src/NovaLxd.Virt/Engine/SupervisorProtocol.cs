@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using NovaLxd.Virt.Kernel;
+using NovaLxd.Virt.Network;
 
 namespace NovaLxd.Virt.Engine;
 
@@ -11,7 +12,7 @@ namespace NovaLxd.Virt.Engine;
 /// </summary>
 internal static class SupervisorProtocol
 {
-    /// <summary>Raised when a message changes so that an older peer would misunderstand it.</summary>
+    /// <summary>Raised when a message changes so that an older peer would misunderstand it. For a request more, <see cref="SupervisorMessage.Calls"/> is enough.</summary>
     public const int Version = 1;
 
     /// <summary>Most bytes of a message; a launch spec is some kilobytes.</summary>
@@ -60,6 +61,12 @@ internal enum SupervisorCall
 
     /// <summary>Executes its program file anew, keeping everything.</summary>
     Upgrade,
+
+    /// <summary>Moves <see cref="SupervisorRequest.Nic"/> into the container and keeps it among its interfaces.</summary>
+    AttachNic,
+
+    /// <summary>Drops the interface of <see cref="SupervisorRequest.Port"/> from those that the container keeps.</summary>
+    DetachNic,
 }
 
 internal sealed record SupervisorRequest
@@ -77,6 +84,10 @@ internal sealed record SupervisorRequest
     public ExecCommand? Exec { get; init; }
 
     public long Target { get; init; }
+
+    public ContainerNic? Nic { get; init; }
+
+    public Guid Port { get; init; }
 }
 
 /// <summary>A command to run inside; its streams travel as descriptors.</summary>
@@ -94,6 +105,9 @@ internal sealed record SupervisorMessage
 
     /// <summary>Answer to Hello: another after every start, the same after an upgrade.</summary>
     public Guid Instance { get; init; }
+
+    /// <summary>Answer to Hello: names of the requests it knows; null from supervisors older than this list. A name that it does not know it could not even read.</summary>
+    public IReadOnlyList<string>? Calls { get; init; }
 
     /// <summary>Answer to Launch; an item of List.</summary>
     public EngineContainer? Container { get; init; }
@@ -152,6 +166,11 @@ internal enum FailureKind
 
 /// <summary>The supervisor is gone, could not be started, or failed in a way nobody foresaw.</summary>
 internal sealed class SupervisorException(string message, Exception? inner = null) : VirtException(message, inner);
+
+/// <summary>The supervisor that runs was started from an older program than this service and does not know the request.</summary>
+internal sealed class SupervisorOutdatedException(SupervisorCall call) : VirtException(
+    $"The supervisor that runs is older than this service and does not know the request {call}. Have it execute the new program by 'kill -USR2', " +
+    "which keeps the containers, and try again.");
 
 [JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, UseStringEnumConverter = true)]
 [JsonSerializable(typeof(SupervisorRequest))]

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Threading.Channels;
 using NovaLxd.Virt.Engine;
+using NovaLxd.Virt.Network;
 
 namespace NovaLxd.Virt.Tests.Fakes;
 
@@ -40,6 +41,19 @@ internal sealed class FakeEngine(Journal journal) : IContainerEngine
     {
         await journal.AddAsync($"reboot {Containers[id].Name}", cancellationToken);
         return StopsByItself;
+    }
+
+    public async Task AttachNicAsync(Guid id, ContainerNic nic, CancellationToken cancellationToken)
+    {
+        await journal.AddAsync($"attach {nic.HostDevice} {nic.GuestName}", cancellationToken);
+        Launched[id] = Launched[id] with { Nics = [.. Launched[id].Nics.Where(other => other.PortId != nic.PortId), nic] };
+    }
+
+    public async Task DetachNicAsync(Guid id, Guid portId, CancellationToken cancellationToken)
+    {
+        var leaving = Launched[id].Nics.FirstOrDefault(nic => nic.PortId == portId);
+        await journal.AddAsync($"detach {leaving?.HostDevice ?? "nothing"}", cancellationToken);
+        Launched[id] = Launched[id] with { Nics = [.. Launched[id].Nics.Where(nic => nic != leaving)] };
     }
 
     public async Task FreezeAsync(Guid id, CancellationToken cancellationToken)
