@@ -30,8 +30,8 @@ internal sealed record ContainerSituation
     /// <summary>Ports in order, eth0 first.</summary>
     public IReadOnlyList<PortSpec> Ports { get; init; } = [];
 
-    /// <summary>What the ports are called inside, by port id (<see cref="Virt.GuestNames"/>).</summary>
-    public IReadOnlyDictionary<Guid, string> GuestNames { get; init; } = new Dictionary<Guid, string>();
+    /// <summary>What the ports are called inside, by port id (<see cref="Virt.GuestNames"/>); null in records from before it was written down.</summary>
+    public IReadOnlyDictionary<Guid, string>? GuestNames { get; init; }
 
     /// <summary>Ports that were taken from it and may still be plugged.</summary>
     public IReadOnlyList<PortSpec> FormerPorts { get; init; } = [];

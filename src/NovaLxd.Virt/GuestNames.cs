@@ -15,7 +15,7 @@ internal static class GuestNames
         {
             if (situation.Ports[i].Id == port.Id)
             {
-                return situation.GuestNames.GetValueOrDefault(port.Id) ?? $"{Prefix}{i}";
+                return situation.GuestNames?.GetValueOrDefault(port.Id) ?? $"{Prefix}{i}";
             }
         }
 

@@ -9,13 +9,14 @@ namespace NovaLxd.Virt;
 /// </summary>
 internal sealed class PortHotplug(IContainerEngine engine, IPortPlug plug, ContainerStore store, Func<string> bootId, ILogger logger)
 {
-    /// (1) leavings of an earlier detach (2) write down (3) host side, but for a container that has none of its ports plugged (4) guest side
+    /// (1) what would never work, and leavings of an earlier detach (2) write down (3) host side, but for a container that has none of its ports plugged (4) guest side
     /// <param name="running">Whether it has a guest side, frozen or not.</param>
     public async Task AttachAsync(ContainerRecord record, PortSpec port, bool running, CancellationToken cancellationToken)
     {
         await using var undo = new Undo(logger);
 
-        // (1) It may be of another type, and has the device's name.
+        // (1) A container that is stopped plugs only when it is started, and would not start. What is left may be of another type, and has the device's name.
+        plug.Check(port);
         record = await UnplugFormerAsync(record, port.Id, cancellationToken).ConfigureAwait(false);
 
         // (2)

@@ -93,6 +93,24 @@ public sealed class ContainerDriverHotplugTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task ARecordFromBeforeNamesWereWrittenDownIsUnderstood()
+    {
+        var spec = await _host.CreateRunningAsync();
+        await Driver.AttachPortAsync(spec.Id, DriverHost.Port(3), _token);
+        var path = Path.Combine(_host.Options.StateDirectory, "containers", $"{spec.Id}", "state.json");
+        var state = System.Text.Json.Nodes.JsonNode.Parse(await File.ReadAllTextAsync(path))!.AsObject();
+        Assert.True(state.Remove("guestNames"));
+        await File.WriteAllTextAsync(path, state.ToJsonString());
+        await _host.RestartAsync();
+
+        await Driver.DetachPortAsync(spec.Id, DriverHost.Port(2).Id, _token);
+        await Driver.StopAsync(spec.Id, TimeSpan.Zero, _token);
+        _host.Journal.Take();
+        await Driver.StartAsync(spec.Id, _token);
+        Assert.Equal(["mount", "plug tap1 eth0", "plug tap3 eth2", "launch c1"], _host.Journal.Take());
+    }
+
+    [Fact]
     public async Task AttachingAgainMendsAndDetachingAgainSaysFalse()
     {
         var spec = await _host.CreateRunningAsync();
@@ -207,6 +225,15 @@ public sealed class ContainerDriverHotplugTests : IAsyncLifetime
             () => Driver.AttachPortAsync(spec.Id, DriverHost.Port(3) with { HostDevice = "tap1" }, _token));
         Assert.Contains("tap1", failure.Message, StringComparison.Ordinal);
         Assert.Empty(_host.Journal.Take());
+    }
+
+    [Fact]
+    public async Task AStoppedContainerIsNotGivenWhatItCouldNotStartWith()
+    {
+        var spec = await _host.CreateRunningAsync();
+        await Driver.StopAsync(spec.Id, TimeSpan.Zero, _token);
+        await Assert.ThrowsAsync<PortPlugException>(() => Driver.AttachPortAsync(spec.Id, DriverHost.Port(3, "hw_veb"), _token));
+        Assert.Equal("tap1 tap2", await PortsAsync(spec));
     }
 
     [Fact]

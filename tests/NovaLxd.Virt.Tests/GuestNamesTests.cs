@@ -45,7 +45,7 @@ public sealed class GuestNamesTests
             situation = new ContainerSituation { Ports = ports, GuestNames = GuestNames.Assign(situation, ports) };
         }
 
-        return Text(situation.GuestNames, lists[^1]);
+        return Text(situation.GuestNames!, lists[^1]);
     }
 
     private static string Text(IReadOnlyDictionary<Guid, string> names, int[] ports) =>

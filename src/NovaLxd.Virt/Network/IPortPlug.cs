@@ -9,6 +9,12 @@ internal interface IPortPlug
     /// <exception cref="PortPlugException"/>
     Task<ContainerNic> PlugAsync(PortSpec port, string guestName, CancellationToken cancellationToken);
 
+    /// <summary>Refuses, without looking at the host, a port that could not be plugged however the host were.</summary>
+    /// <exception cref="PortPlugException"/>
+    void Check(PortSpec port)
+    {
+    }
+
     Task UnplugAsync(PortSpec port, CancellationToken cancellationToken);
 }
 

@@ -13,6 +13,8 @@ internal sealed class PortPlugs(VirtOptions options, ILoggerFactory loggers) : I
     public Task<ContainerNic> PlugAsync(PortSpec port, string guestName, CancellationToken cancellationToken)
         => (Choose(port) ?? throw Unpluggable(port)).PlugAsync(port, guestName, cancellationToken);
 
+    public void Check(PortSpec port) => _ = Choose(port) ?? throw Unpluggable(port);
+
     /// <summary>A port whose binding was lost after it had been plugged loses its devices all the same.</summary>
     public Task UnplugAsync(PortSpec port, CancellationToken cancellationToken)
         => (port.VifType == "ovs" && OvsHybridPlug.IsPlugged(port) ? _ovsHybrid : Choose(port) ?? _unbridged).UnplugAsync(port, cancellationToken);

@@ -101,7 +101,10 @@ internal static class ServiceParts
         services.AddSingleton<PortRequests>();
         services.AddSingleton<PortRelease>();
         services.AddSingleton<PortAllocation>();
+        services.AddSingleton<InfoCaches>();
         services.AddSingleton<InstancePorts>();
+        services.AddSingleton<DeviceTags>();
+        services.AddSingleton<AttachedPorts>();
 
         services.AddSingleton<NodeIdentity>();
         services.AddSingleton<ComputeNodeRecord>();

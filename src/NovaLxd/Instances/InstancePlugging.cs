@@ -69,6 +69,32 @@ internal sealed class InstancePlugging(
         }
     }
 
+    /// <summary>
+    /// One port more for an instance that is here, whether it runs or not. Not waited for, as Nova does not: the guest asks for its address when it takes the
+    /// interface up.
+    /// </summary>
+    public async Task AttachAsync(RequestContext context, Instance instance, Vif vif, CancellationToken cancellationToken)
+    {
+        await conductor.LoadAttributesAsync(context, instance, ["flavor"], cancellationToken);
+        await driver.AttachPortAsync(Guid.Parse(instance.Uuid), PortSpecs.From(instance, new NetworkInfo([vif]))[0], cancellationToken);
+    }
+
+    /// <summary>Takes a port from guest and host; nothing when the instance has no such port or no container.</summary>
+    public async Task DetachAsync(Instance instance, string portId, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (!await driver.DetachPortAsync(Guid.Parse(instance.Uuid), Guid.Parse(portId), cancellationToken))
+            {
+                logger.LogInformation("The guest does not have port {Port}: nothing is taken from it.", portId);
+            }
+        }
+        catch (ContainerNotFoundException e)
+        {
+            logger.LogWarning("Port {Port} is taken from an instance without a guest: {Reason}", portId, e.Message);
+        }
+    }
+
     private void Fail(string why, Exception? inner)
     {
         if (options.VifPluggingIsFatal)

@@ -17,6 +17,7 @@ internal sealed class InstancePorts(
     PortAllocation allocation,
     PortRelease release,
     NetworkInfoReader reader,
+    InfoCaches caches,
     ServiceOptions options,
     NetworkOptions networkOptions,
     ILogger<InstancePorts> logger)
@@ -64,20 +65,16 @@ internal sealed class InstancePorts(
     }
 
     /// <summary>All ports of the instance as Neutron has them now, saved.</summary>
-    public async Task<NetworkInfo> RefreshAsync(RequestContext context, Instance instance, CancellationToken cancellationToken)
-    {
-        var cached = instance.NetworkInfo;
-        var preexisting = cached.Vifs.Where(v => v.PreserveOnDelete).Select(v => v.Id).ToHashSet();
-        return await ReadAndSaveAsync(context, instance, [.. cached.Vifs.Select(v => v.Id)], preexisting, cancellationToken);
-    }
+    public Task<NetworkInfo> RefreshAsync(RequestContext context, Instance instance, CancellationToken cancellationToken) => caches.ChangeAsync(
+        context, instance, known => reader.ReadAsync(context, instance, [.. known.Vifs.Select(v => v.Id)], Preexisting(known), cancellationToken), cancellationToken);
 
     /// <summary>The same, in the order in which the ports were recorded rather than the cache's: heals a cache that lost ports.</summary>
     public async Task<NetworkInfo> HealAsync(RequestContext context, Instance instance, CancellationToken cancellationToken)
     {
         await BindToThisHostAsync(context, instance, cancellationToken);
         var rows = await conductor.GetVirtualInterfacesAsync(context, instance.Uuid, cancellationToken);
-        var preexisting = instance.NetworkInfo.Vifs.Where(v => v.PreserveOnDelete).Select(v => v.Id).ToHashSet();
-        return await ReadAndSaveAsync(context, instance, [.. rows.Select(r => r.Uuid)], preexisting, cancellationToken);
+        return await caches.ChangeAsync(
+            context, instance, known => reader.ReadAsync(context, instance, [.. rows.Select(r => r.Uuid)], Preexisting(known), cancellationToken), cancellationToken);
     }
 
     /// <summary>One port changed in Neutron; null: all of them may have.</summary>
@@ -89,26 +86,16 @@ internal sealed class InstancePorts(
             return;
         }
 
-        // The event carries an instance as old as the message: only what the database has now may be changed.
-        var cache = await conductor.GetInfoCacheAsync(context, instance.Uuid, cancellationToken);
-        var known = cache.NetworkInfo;
-        var vif = await reader.ReadPortAsync(context, instance, portId, known.Find(portId)?.PreserveOnDelete ?? false, cancellationToken);
-        await conductor.SaveNetworkInfoAsync(context, instance, vif is null ? known.Without(portId) : known.With(vif), cancellationToken);
-    }
-
-    /// <summary>Takes a port out of the cache; null or an unknown one changes nothing.</summary>
-    public async Task<NetworkInfo> ForgetPortAsync(RequestContext context, Instance instance, string? portId, CancellationToken cancellationToken)
-    {
-        var known = (await conductor.GetInfoCacheAsync(context, instance.Uuid, cancellationToken)).NetworkInfo;
-        if (portId is null || known.Find(portId) is null)
+        await caches.ChangeAsync(context, instance, async known =>
         {
-            return known;
-        }
-
-        var left = known.Without(portId);
-        await conductor.SaveNetworkInfoAsync(context, instance, left, cancellationToken);
-        return left;
+            var vif = await reader.ReadPortAsync(context, instance, portId, known.Find(portId)?.PreserveOnDelete ?? false, cancellationToken);
+            return vif is null ? known.Without(portId) : known.With(vif);
+        }, cancellationToken);
     }
+
+    /// <summary>Takes a port out of the cache; an unknown one changes nothing.</summary>
+    public Task ForgetPortAsync(RequestContext context, Instance instance, string portId, CancellationToken cancellationToken) => caches.ChangeAsync(
+        context, instance, known => Task.FromResult(known.Find(portId) is null ? known : known.Without(portId)), cancellationToken);
 
     public async Task DeallocateAsync(
         RequestContext context, Instance instance, NovaList<NetworkRequest>? requested, CancellationToken cancellationToken)
@@ -147,16 +134,10 @@ internal sealed class InstancePorts(
     {
         var (order, preexisting) = await allocation.AllocateAsync(context, instance, requestSpec, requested, securityGroups, cancellationToken);
         instance.SystemMetadata[AllocatedKey] = "True";
-        return await ReadAndSaveAsync(context, instance, order, preexisting, cancellationToken);
+        return await caches.ChangeAsync(context, instance, _ => reader.ReadAsync(context, instance, order, preexisting, cancellationToken), cancellationToken);
     }
 
-    private async Task<NetworkInfo> ReadAndSaveAsync(
-        RequestContext context, Instance instance, IReadOnlyList<string> order, IReadOnlySet<string> preexisting, CancellationToken cancellationToken)
-    {
-        var networkInfo = await reader.ReadAsync(context, instance, order, preexisting, cancellationToken);
-        await conductor.SaveNetworkInfoAsync(context, instance, networkInfo, cancellationToken);
-        return networkInfo;
-    }
+    private static HashSet<string> Preexisting(NetworkInfo networkInfo) => [.. networkInfo.Vifs.Where(v => v.PreserveOnDelete).Select(v => v.Id)];
 
     /// <summary>Ports that another host has, or none, come here (nova/network/neutron.py:setup_instance_network_on_host).</summary>
     private async Task BindToThisHostAsync(RequestContext context, Instance instance, CancellationToken cancellationToken)

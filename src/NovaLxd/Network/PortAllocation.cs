@@ -33,6 +33,42 @@ internal sealed class PortAllocation(
     {
         var wanted = await requests.ResolveAsync(context, instance, requested, cancellationToken);
         var groups = await SecurityGroupIdsAsync(context, securityGroups, cancellationToken);
+        var ids = await MakeAndBindAsync(context, instance, requestSpec, wanted, groups, cancellationToken);
+        return (ids, wanted.Select(w => w.Existing?.Id).OfType<string>().ToHashSet());
+    }
+
+    /// <summary>One port more for an instance that is here already. Returns its id and whether it was there before.</summary>
+    /// <exception cref="BuildAbortException">It cannot be had; the kinds of it say why.</exception>
+    /// <exception cref="PortBindingFailedException">No agent serves this host.</exception>
+    public async Task<(string Id, bool Preexisting)> AllocateOneAsync(
+        RequestContext context, Instance instance, NetworkRequest request, CancellationToken cancellationToken)
+    {
+        if (await requests.ResolveAsync(context, instance, NovaList<NetworkRequest>.Of([request]), cancellationToken) is not [var wanted])
+        {
+            throw new InterfaceAttachFailedNoNetworkException($"Network {request.NetworkId} is no network to attach instance {instance.Uuid} to.");
+        }
+
+        // To an instance that is being built again, a port of its own may come; one that is here has it already.
+        if (wanted.Existing is { DeviceId.Length: > 0 } taken)
+        {
+            throw new PortInUseException($"Port {taken.Id} is still in use.");
+        }
+
+        if (wanted.Existing?.ResourceRequest is { Count: > 0 })
+        {
+            throw new InterfaceAttachResourceAllocationFailedException(
+                $"Port {wanted.Existing.Id} wants resources of Placement (a QoS policy with a guaranteed minimum), which this host cannot allocate: " +
+                "take the policy from the port, or attach another.");
+        }
+
+        var ids = await MakeAndBindAsync(context, instance, null, [wanted], [], cancellationToken);
+        return (ids[0], wanted.Existing is not null);
+    }
+
+    private async Task<IReadOnlyList<string>> MakeAndBindAsync(
+        RequestContext context, Instance instance, RequestSpec? requestSpec, IReadOnlyList<PortRequest> wanted, IReadOnlyList<string> groups,
+        CancellationToken cancellationToken)
+    {
         await using var undo = new Undo(logger);
         var ids = new List<string>();
         var bound = new ConcurrentBag<string>();
@@ -47,7 +83,7 @@ internal sealed class PortAllocation(
         }
 
         undo.Keep();
-        return (ids, wanted.Select(w => w.Existing?.Id).OfType<string>().ToHashSet());
+        return ids;
     }
 
     /// <summary>"default" alone is what Neutron takes by itself.</summary>
@@ -95,7 +131,7 @@ internal sealed class PortAllocation(
         if (port.ResourceRequest is not null)
         {
             await neutron.DeletePortAsync(Callers.User(context), port.Id, cancellationToken);
-            throw new BuildAbortException(
+            throw new NetworksWithQosPolicyNotSupportedException(
                 $"Using networks with QoS policy is not supported for instance {instance.Uuid}. (Network ID is {request.NetworkId}): make the port first.");
         }
 
@@ -105,12 +141,12 @@ internal sealed class PortAllocation(
     private static BuildAbortException Translate(NeutronException e, PortRequest request) => e.Type switch
     {
         NeutronErrors.IpAddressInUse or NeutronErrors.IpAddressAlreadyAllocated =>
-            new BuildAbortException($"Fixed IP address {request.Address} is already in use on network {request.NetworkId}.", 409, e),
+            new FixedIpAlreadyInUseException($"Fixed IP address {request.Address} is already in use on network {request.NetworkId}.", e),
         NeutronErrors.InvalidIpForNetwork or NeutronErrors.InvalidIpForSubnet =>
             new BuildAbortException($"Fixed IP {request.Address} is not a valid ip address for network {request.NetworkId}.", 400, e),
         NeutronErrors.OverQuota => new PortLimitExceededException($"Maximum number of ports exceeded: {e.Detail}"),
         NeutronErrors.IpAddressGenerationFailure => new NoMoreFixedIpsException($"No fixed IP addresses available for network: {request.NetworkId}"),
-        NeutronErrors.NetworkNotFound => new BuildAbortException($"Network {request.NetworkId} could not be found.", 404, e),
+        NeutronErrors.NetworkNotFound => new NetworkNotFoundException($"Network {request.NetworkId} could not be found.", e),
         NeutronErrors.ExternalNetworkAttachForbidden =>
             new BuildAbortException($"It is not allowed to create an interface on external network {request.NetworkId}", 403, e),
         _ => new BuildAbortException($"Neutron made no port on network {request.NetworkId}: {e.Detail}", 500, e),

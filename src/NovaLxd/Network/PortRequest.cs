@@ -49,18 +49,18 @@ internal sealed class PortRequests(NeutronClient neutron)
             var port = await ShowAsync(context, id, cancellationToken);
             if (port.TenantId != instance.ProjectId)
             {
-                throw new BuildAbortException($"Port {id} not usable for instance {instance.Uuid}.");
+                throw new PortNotUsableException($"Port {id} not usable for instance {instance.Uuid}.");
             }
 
             // After a build that was rescheduled from another host the port is ours already.
             if (port.DeviceId is { Length: > 0 } && port.DeviceId != instance.Uuid)
             {
-                throw new BuildAbortException($"Port {id} is still in use.");
+                throw new PortInUseException($"Port {id} is still in use.");
             }
 
             if (port.DnsName is { Length: > 0 } && port.DnsName != instance.Hostname)
             {
-                throw new BuildAbortException(
+                throw new PortNotUsableException(
                     $"Port {id} not usable for instance {instance.Uuid}. Value {port.DnsName} assigned to dns_name attribute does not match " +
                     $"instance's hostname {instance.Hostname}");
             }
@@ -84,7 +84,7 @@ internal sealed class PortRequests(NeutronClient neutron)
         }
         catch (NeutronException e) when (e.IsNotFound)
         {
-            throw new BuildAbortException($"Port id {id} could not be found.", 404, e);
+            throw new PortNotFoundException($"Port id {id} could not be found.", e);
         }
     }
 
@@ -96,7 +96,7 @@ internal sealed class PortRequests(NeutronClient neutron)
         {
             var found = await neutron.ListNetworksAsync(caller, new NetworkQuery { Ids = ids }, cancellationToken);
             var missing = ids.Except(found.Select(n => n.Id)).ToList();
-            return missing.Count == 0 ? found : throw new BuildAbortException($"Network {string.Join(", ", missing)} could not be found.", 404);
+            return missing.Count == 0 ? found : throw new NetworkNotFoundException($"Network {string.Join(", ", missing)} could not be found.");
         }
 
         var own = await neutron.ListNetworksAsync(caller, new NetworkQuery { TenantId = instance.ProjectId, Shared = "false" }, cancellationToken);
@@ -104,8 +104,8 @@ internal sealed class PortRequests(NeutronClient neutron)
         var all = own.Concat(shared).DistinctBy(n => n.Id).ToList();
         return all.Count switch
         {
-            0 when requestCount > 0 => throw new BuildAbortException("No network is available to the project: create one, or ask for none (--nic none)."),
-            > 1 => throw new BuildAbortException("More than one possible network found. Specify network ID(s) to select which one(s) to connect to.", 409),
+            0 when requestCount > 0 => throw new InterfaceAttachFailedNoNetworkException("No network is available to the project: create one, or ask for none (--nic none)."),
+            > 1 => throw new NetworkAmbiguousException("More than one possible network found. Specify network ID(s) to select which one(s) to connect to."),
             _ => all,
         };
     }

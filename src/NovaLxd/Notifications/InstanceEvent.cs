@@ -26,6 +26,10 @@ internal sealed record InstanceEvent(string Action, string? Phase)
 
     internal static Phases Unpause { get; } = new("unpause");
 
+    internal static Phases InterfaceAttach { get; } = new("interface_attach") { IsVersionedOnly = true };
+
+    internal static Phases InterfaceDetach { get; } = new("interface_detach") { IsVersionedOnly = true };
+
     /// <summary>create.start, with the name of the image.</summary>
     internal static InstanceEvent CreateStart(string? imageName) => Create.Start with { Extra = new JObject { ["image_name"] = imageName } };
 
@@ -38,6 +42,9 @@ internal sealed record InstanceEvent(string Action, string? Phase)
 
     /// <summary>Carried in the larger payload of creations.</summary>
     internal bool IsCreate { get; init; }
+
+    /// <summary>Nova has no unversioned form of it.</summary>
+    internal bool IsVersionedOnly { get; init; }
 
     /// <summary>Why it failed; makes it an ERROR.</summary>
     internal Exception? Fault { get; init; }
@@ -56,10 +63,14 @@ internal sealed record InstanceEvent(string Action, string? Phase)
     {
         internal bool IsCreate { get; init; }
 
-        internal InstanceEvent Start => new(Action, "start") { IsCreate = IsCreate };
+        internal bool IsVersionedOnly { get; init; }
 
-        internal InstanceEvent End => new(Action, "end") { IsCreate = IsCreate };
+        internal InstanceEvent Start => In("start");
 
-        internal InstanceEvent Error(Exception fault) => new(Action, "error") { IsCreate = IsCreate, Fault = fault };
+        internal InstanceEvent End => In("end");
+
+        internal InstanceEvent Error(Exception fault) => In("error") with { Fault = fault };
+
+        private InstanceEvent In(string phase) => new(Action, phase) { IsCreate = IsCreate, IsVersionedOnly = IsVersionedOnly };
     }
 }

@@ -27,7 +27,8 @@ internal sealed partial class Notifier(
 
     public async Task InstanceAsync(RequestContext context, Instance instance, InstanceEvent what, CancellationToken cancellationToken)
     {
-        if (!bus.SendsUnversioned && !bus.SendsVersioned)
+        var sendsUnversioned = bus.SendsUnversioned && !what.IsVersionedOnly;
+        if (!sendsUnversioned && !bus.SendsVersioned)
         {
             return;
         }
@@ -38,7 +39,7 @@ internal sealed partial class Notifier(
             var complete = NovaObject.Clone(instance);
             await conductor.LoadAttributesAsync(context, complete, what.IsCreate ? CreateAttributes : Attributes, cancellationToken);
             var priority = what.Phase == "error" || what.Fault is not null ? "ERROR" : "INFO";
-            if (bus.SendsUnversioned)
+            if (sendsUnversioned)
             {
                 await bus.SendUnversionedAsync(context, LegacyPublisher, $"compute.instance.{what.Suffix}", priority,
                     UnversionedPayload.Instance(context, complete, what), cancellationToken);

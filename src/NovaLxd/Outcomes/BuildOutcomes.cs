@@ -38,10 +38,3 @@ internal sealed class FlavorMemoryTooSmallException(string message) : BuildAbort
 
 /// <summary>A block device mapping that cannot be followed.</summary>
 internal sealed class InvalidBdmException(string message, Exception? inner = null) : BuildAbortException(message, 400, inner);
-
-/// <summary>No network agent serves this host: a build may succeed on another one.</summary>
-internal sealed class PortBindingFailedException(string message) : OutcomeException(message, 400);
-
-internal sealed class NoMoreFixedIpsException(string message) : BuildAbortException(message);
-
-internal sealed class PortLimitExceededException(string message) : BuildAbortException(message, 413);

@@ -6,8 +6,6 @@ internal sealed class NotSupportedByDriverException(string message) : OutcomeExc
 /// <summary>The guest's password cannot be set from outside.</summary>
 internal sealed class SetAdminPasswordNotSupportedException(string message) : OutcomeException(message, 400);
 
-internal sealed class AttachInterfaceNotSupportedException(string message) : OutcomeException(message, 400);
-
 internal sealed class InstanceQuiesceNotSupportedException(string message) : OutcomeException(message, 400);
 
 internal sealed class TriggerCrashDumpNotSupportedException(string message) : OutcomeException(message, 400);
@@ -25,7 +23,3 @@ internal sealed class ConsoleTypeInvalidException(string message) : OutcomeExcep
 
 /// <summary>A volume cannot be attached as asked.</summary>
 internal sealed class InvalidVolumeException(string message) : OutcomeException(message, 400);
-
-internal sealed class InterfaceAttachFailedException(string message, Exception? inner = null) : OutcomeException(message, 500, inner);
-
-internal sealed class PortNotFoundException(string portId) : OutcomeException($"There is no port {portId}.", 404);

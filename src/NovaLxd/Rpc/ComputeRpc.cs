@@ -93,8 +93,8 @@ internal sealed partial class ComputeRpc
 
     private void AddNetwork()
     {
-        Unsupported("attach_interface", Call, X | E | F, "Attaching an interface", m => new AttachInterfaceNotSupportedException(m));
-        Unsupported("detach_interface", Cast, X | E | F, "Detaching an interface", NotImplemented);
+        Add<AttachInterface, AttachInterface.Request, Vif>("attach_interface", Call, X | E | F, Body);
+        Add<DetachInterface, DetachInterface.Request>("detach_interface", Cast, X | E | F, Body);
         Unsupported("add_fixed_ip_to_instance", Cast, X | F, "Adding a fixed IP", NotImplemented);
         Unsupported("remove_fixed_ip_from_instance", Cast, X | F, "Removing a fixed IP", NotImplemented);
         Add<InjectNetworkInfo, InjectNetworkInfo.Request>("inject_network_info", Cast, F);

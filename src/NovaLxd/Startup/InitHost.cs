@@ -126,7 +126,7 @@ internal sealed class InitHost(
     {
         if (state is PowerState.Running or PowerState.Paused)
         {
-            // Idempotent: mends what was lost on the host (a bridge that was made anew).
+            // Idempotent: gives the guest what it lacks (an interface that was being attached when the service ended) and takes nothing away.
             await plugging.PlugWithoutWaitingAsync(context, instance, instance.NetworkInfo, cancellationToken);
         }
         else if (instance.PowerState == PowerState.Running && instanceOptions.ResumeGuestsStateOnHostBoot && state != PowerState.NoState)

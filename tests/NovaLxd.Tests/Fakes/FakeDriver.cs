@@ -14,6 +14,10 @@ internal sealed class FakeDriver : IContainerDriver
     /// <summary>Whether guests reboot when they are asked to; otherwise they are killed.</summary>
     internal bool RebootsByItself { get; set; } = true;
 
+    internal Exception? AttachFailure { get; set; }
+
+    internal Exception? DetachFailure { get; set; }
+
     public Task InitializeAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public Task<HostDescription> DescribeHostAsync(CancellationToken cancellationToken) => throw NotExpected();
@@ -29,6 +33,20 @@ internal sealed class FakeDriver : IContainerDriver
     public Task CreateAsync(ContainerSpec spec, CancellationToken cancellationToken) => throw NotExpected();
 
     public Task SetPortsAsync(Guid id, IReadOnlyList<PortSpec> ports, CancellationToken cancellationToken) => throw NotExpected();
+
+    public Task AttachPortAsync(Guid id, PortSpec port, CancellationToken cancellationToken)
+    {
+        Calls.Add($"attach {port.HostDevice}");
+        return AttachFailure is { } failure ? Task.FromException(failure)
+            : States.ContainsKey(id) ? Task.CompletedTask : Task.FromException(new ContainerNotFoundException(id));
+    }
+
+    public Task<bool> DetachPortAsync(Guid id, Guid portId, CancellationToken cancellationToken)
+    {
+        Calls.Add($"detach {portId}");
+        return DetachFailure is { } failure ? Task.FromException<bool>(failure)
+            : States.ContainsKey(id) ? Task.FromResult(true) : Task.FromException<bool>(new ContainerNotFoundException(id));
+    }
 
     public Task StartAsync(Guid id, CancellationToken cancellationToken)
     {

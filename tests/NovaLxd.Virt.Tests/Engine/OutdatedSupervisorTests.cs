@@ -68,7 +68,7 @@ public sealed class OutdatedSupervisorTests : IDisposable
             var request = SupervisorProtocol.DecodeRequest(buffer.AsSpan(0, length));
             _heard.Enqueue(request.Call.ToString());
             var hello = request.Call == SupervisorCall.Hello ? $",\"Version\":1,\"Instance\":\"{Guid.NewGuid()}\"{calls}" : "";
-            await connection.SendAsync(Encoding.UTF8.GetBytes($"{{\"Sequence\":{request.Sequence}{hello}}}"));
+            await connection.SendAsync(Encoding.UTF8.GetBytes($"{{\"Sequence\":{request.Sequence},\"Last\":true{hello}}}"));
         }
     }
 }

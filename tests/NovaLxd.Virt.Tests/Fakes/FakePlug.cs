@@ -15,6 +15,14 @@ internal sealed class FakePlug(Journal journal) : IPortPlug
         return new ContainerNic(port.Id, port.HostDevice, "peer" + port.HostDevice, guestName, port.MacAddress, port.Mtu);
     }
 
+    public void Check(PortSpec port)
+    {
+        if (port.VifType == "hw_veb")
+        {
+            throw new PortPlugException("not for containers");
+        }
+    }
+
     public async Task UnplugAsync(PortSpec port, CancellationToken cancellationToken)
     {
         await journal.AddAsync($"unplug {port.HostDevice}", cancellationToken);

@@ -77,11 +77,17 @@ internal sealed class ExternalInstanceEvents(
             "Nobody waits for event {Event} of {Tag} (vm_state {VmState}, task_state {TaskState}).", what.Name, what.Tag, instance.VmState, instance.TaskState);
     }
 
-    /// <summary>The port was deleted in Neutron while the instance had it: it leaves the cache and the guest.</summary>
+    /// <summary>The port was deleted in Neutron while the instance had it: it leaves the cache and the guest. After our own detach there is nothing left to do.</summary>
     private async Task PortDeletedAsync(RequestContext context, Instance instance, string? portId, CancellationToken cancellationToken)
     {
+        if (!Guid.TryParse(portId, out _))
+        {
+            logger.LogWarning("Event network-vif-deleted names no port: {Tag}", portId);
+            return;
+        }
+
         using var held = await locks.AcquireAsync(instance.Uuid, cancellationToken);
-        var networkInfo = await ports.ForgetPortAsync(context, instance, portId, cancellationToken);
-        await plugging.PlugWithoutWaitingAsync(context, instance, networkInfo, cancellationToken);
+        await ports.ForgetPortAsync(context, instance, portId, cancellationToken);
+        await plugging.DetachAsync(instance, portId, cancellationToken);
     }
 }

@@ -27,7 +27,8 @@ public sealed class RebootInstanceTests : IAsyncLifetime
             .AddSingleton(new ServiceOptions { Host = TestPlane.HostName, MyIp = "192.0.2.10" }).AddSingleton(new ServiceHost(TestPlane.HostName))
             .AddSingleton(new NetworkOptions()).AddSingleton(new NeutronSectionOptions()).AddSingleton(new InstanceOptions())
             .AddSingleton<InstanceEvents>().AddSingleton<InstancePlugging>().AddSingleton<InstancePower>()
-            .AddSingleton<NetworkInfoReader>().AddSingleton<PortRequests>().AddSingleton<PortRelease>().AddSingleton<PortAllocation>().AddSingleton<InstancePorts>();
+            .AddSingleton<NetworkInfoReader>().AddSingleton<PortRequests>().AddSingleton<PortRelease>().AddSingleton<PortAllocation>()
+            .AddSingleton<InfoCaches>().AddSingleton<InstancePorts>();
         _plane.Driver.States[Guid.Parse(_plane.Instance.Uuid)] = ContainerState.Running;
         _plane.Row["task_state"] = TaskState.Rebooting;
     }
