@@ -37,6 +37,8 @@ internal sealed partial class Guest
         }
         catch (KernelException e) when (e.Errno == Errno.EEXIST)
         {
+            // The kernel moves first and names afterwards: it is inside, under the name by which it waited.
+            LaunchAttempt.BringHome(Spec with { Nics = [nic] }, _network, _context.Log);
             done(new ContainerStateException(
                 $"{Spec.Name} has an interface {nic.GuestName} already, which its guest has made: rename or delete it there, and attach again."));
         }

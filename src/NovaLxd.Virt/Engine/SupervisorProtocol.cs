@@ -136,6 +136,7 @@ internal sealed record SupervisorFailure(FailureKind Kind, string Message, int E
 {
     public static SupervisorFailure Of(Exception e) => e switch
     {
+        ContainerNotFoundException => new(FailureKind.NotFound, e.Message),
         ContainerStateException => new(FailureKind.State, e.Message),
         NoInitException => new(FailureKind.NoInit, e.Message),
         LaunchFailedException => new(FailureKind.Launch, e.Message),

@@ -41,7 +41,7 @@ internal sealed class DetachInterface(
             throw new InterfaceDetachFailedException($"Failed to detach network adapter device from {instance.Uuid}: {FaultText.Message(e)}", e);
         }
 
-        // (3) Nova is content with a warning here, and the user, who has been told that it worked, is left with a port that cannot be used elsewhere.
+        // (3) The guest has lost it; what Neutron keeps the user has to hear of, since it cannot be used elsewhere.
         try
         {
             await ports.DeallocateAsync(context, instance, portId, cancellationToken);
