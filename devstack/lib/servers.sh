@@ -20,7 +20,8 @@ boot() {
 
 server_status() { rest GET compute "/servers/detail?name=^$1\$" | jq -r '.servers[0].status // empty'; }
 server_id() { rest GET compute "/servers?name=^$1\$" | jq -r '.servers[0].id // empty'; }
-port_of()   { rest GET network "/ports?device_id=$1" | jq -c '.ports[0]'; }
+# The port it was made with, if it has been given others since.
+port_of()   { rest GET network "/ports?device_id=$1" | jq -c '.ports | sort_by(.created_at) | .[0]'; }
 console()   { openstack console log show "$1"; }
 
 # floating_ip NAME: the server's address in the public network, given to its port when it has none.

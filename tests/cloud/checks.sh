@@ -69,6 +69,52 @@ keeps_files() {
         pings_soon busybox && logs_in && [ "$(guest root busybox 'cat /root/file')" = kept ]
 }
 
+# --- interfaces ---
+# has_interface NAME MAC: busybox has the interface under this name.
+has_interface()  { [ "$(guest root busybox "cat /sys/class/net/$1/address")" = "$2" ]; }
+lacks_interface() { ! guest root busybox "test -e /sys/class/net/$1"; }
+port_field()     { rest GET network "/ports?id=$1" | jq -r ".ports[0].$2 // empty"; }
+port_is()        { [ "$(port_field "$1" "$2")" = "$3" ]; }
+ports_of()       { rest GET network "/ports?device_id=$1" | jq -r '.ports | sort_by(.created_at) | .[].id'; }
+
+# attached PORT NAME: the guest has it, the host has plugged it, and Neutron's agent has seen it.
+attached() {
+    wait_for 30 has_interface "$2" "$(port_field "$1" mac_address)" || { echo "the guest has no $2 with the address of port $1"; return 1; }
+    wait_for 60 port_is "$1" status ACTIVE || { echo "port $1 is $(port_field "$1" status) after a minute"; return 1; }
+}
+
+# detached PORT NAME: neither guest nor host have anything of it.
+detached() {
+    wait_for 60 lacks_interface "$2" || { echo "the guest still has $2"; return 1; }
+    wait_for 30 test ! -e "/sys/class/net/tap${1:0:11}" || { echo "the link tap${1:0:11} is still there"; return 1; }
+}
+
+# A port of the user's own, which outlives its use, on a server that runs.
+adds_and_removes_port() {
+    local port rc=0
+    port=$(openstack port create --network private -f value -c id attached) || return 1
+    { openstack server add port busybox "$port" && attached "$port" eth1 && openstack server remove port busybox "$port" && detached "$port" eth1; } || rc=1
+    [ $rc != 0 ] || wait_for 30 port_is "$port" device_id '' || { echo "port $port is still bound to a server"; rc=1; }
+    openstack port delete "$port" && [ $rc = 0 ]
+}
+
+# On a network, then with an address: ports made for the purpose go with their interface, and the other's name does not change.
+adds_and_removes_network() {
+    local id first second address
+    id=$(server_id busybox)
+    openstack server add network busybox private > /dev/null || return 1
+    first=$(ports_of "$id" | tail -1)
+    attached "$first" eth1 || return 1
+    address=$(port_field "$first" 'fixed_ips[0].ip_address' | awk -F. '{ print $1 "." $2 "." $3 "." 250 }')
+    openstack server add fixed ip --fixed-ip-address "$address" busybox private > /dev/null || return 1
+    second=$(ports_of "$id" | tail -1)
+    attached "$second" eth2 && port_is "$second" 'fixed_ips[0].ip_address' "$address" || return 1
+    openstack server remove port busybox "$first" && detached "$first" eth1 || return 1
+    [ -z "$(port_field "$first" id)" ] || { echo "Neutron still has port $first"; return 1; }
+    attached "$second" eth2 || return 1
+    openstack server remove port busybox "$second" && detached "$second" eth2
+}
+
 # kill -9: the guest goes on meanwhile, and the successor knows it.
 survives_kill_of() {
     local name=$1 pid _started before after
@@ -152,6 +198,8 @@ cloud_checks() {
     check "memory limit" with_busybox keeps_memory_limit
     check "disk limit" with_busybox keeps_disk_limit
     check "files survive a reboot" with_busybox keeps_files
+    check "port added and removed" with_busybox adds_and_removes_port
+    check "network and address added and removed" with_busybox adds_and_removes_network
     check "service killed, guest lives" with_busybox survives_kill_of novalxd
     check "supervisor killed, guest lives" with_busybox survives_kill_of novalxd-supervisor
     check "stop and start after both" with_busybox stops_and_starts

@@ -141,6 +141,20 @@ public sealed class FakeNeutron(FakeKeystone keystone) : AuthenticatedService("n
         }
     }
 
+    /// <summary>Deletes a port as its owner does.</summary>
+    public void RemovePort(string port)
+    {
+        JObject removed;
+        lock (State)
+        {
+            removed = state.Port(port);
+            state.Ports.Remove(port);
+            state.Bindings.Remove(port);
+        }
+
+        PortDeleted?.Invoke(removed);
+    }
+
     /// <summary>What the L2 agent's report does.</summary>
     public void SetPortStatus(string port, string status)
     {

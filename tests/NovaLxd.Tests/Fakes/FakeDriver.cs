@@ -14,6 +14,9 @@ internal sealed class FakeDriver : IContainerDriver
     /// <summary>Whether guests reboot when they are asked to; otherwise they are killed.</summary>
     internal bool RebootsByItself { get; set; } = true;
 
+    /// <summary>The port that was attached last.</summary>
+    internal PortSpec? Attached { get; private set; }
+
     internal Exception? AttachFailure { get; set; }
 
     internal Exception? DetachFailure { get; set; }
@@ -37,6 +40,7 @@ internal sealed class FakeDriver : IContainerDriver
     public Task AttachPortAsync(Guid id, PortSpec port, CancellationToken cancellationToken)
     {
         Calls.Add($"attach {port.HostDevice}");
+        Attached = port;
         return AttachFailure is { } failure ? Task.FromException(failure)
             : States.ContainsKey(id) ? Task.CompletedTask : Task.FromException(new ContainerNotFoundException(id));
     }

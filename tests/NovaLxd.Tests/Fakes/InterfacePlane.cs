@@ -12,7 +12,7 @@ using NovaLxd.Virt;
 
 namespace NovaLxd.Tests.Fakes;
 
-/// <summary>A <see cref="TestPlane"/> with Neutron: an active instance without a task, a network of its project, and what attach and detach need.</summary>
+/// <summary>A <see cref="TestPlane"/> with Neutron: an active instance with an interface and without a task, a network of its project, and what attach and detach need.</summary>
 internal sealed class InterfacePlane : IAsyncDisposable
 {
     private InterfacePlane(HttpCloud cloud)
@@ -27,11 +27,13 @@ internal sealed class InterfacePlane : IAsyncDisposable
             .AddSingleton(new NetworkOptions()).AddSingleton(new NeutronSectionOptions()).AddSingleton(Plane.Locks)
             .AddSingleton<InstanceEvents>().AddSingleton<InstancePlugging>()
             .AddSingleton<NetworkInfoReader>().AddSingleton<PortRequests>().AddSingleton<PortRelease>().AddSingleton<PortAllocation>().AddSingleton<InstancePorts>()
-            .AddSingleton<InfoCaches>().AddSingleton<DeviceTags>().AddSingleton<AttachedPorts>();
+            .AddSingleton(new InfoCaches(Plane.Client)).AddSingleton<DeviceTags>().AddSingleton<AttachedPorts>();
         Plane.Context = Plane.Context.With("auth_token", cloud.Keystone.IssueToken("alice", "demo").Value);
         Plane.Instance.Set("project_id", FakeKeystone.IdOf("demo"));
         Plane.Instance.TaskState = null;
         Plane.Instance.ResetChanges();
+        var recorded = Recorded.Json("rpc/interface-zed.json")["attach"]!["arguments"]!["instance"]!["nova_object.data"]!["info_cache"]!["nova_object.data"]!;
+        Plane.Conductor.InfoCaches[Plane.Instance.Uuid]["network_info"] = recorded["network_info"];
         Plane.Row["project_id"] = FakeKeystone.IdOf("demo");
         Plane.Row["task_state"] = null;
         Plane.Driver.States[Id] = ContainerState.Running;

@@ -55,6 +55,19 @@ public sealed class NotifierTests
         AssertEmitted("instance.pause.start");
     }
 
+    /// <summary>Nova tells of interfaces in the versioned form alone.</summary>
+    [Fact]
+    public async Task InterfacesHaveNoUnversionedForm()
+    {
+        await Notifier().InstanceAsync(_context, _instance, InstanceEvent.InterfaceAttach.Start, default);
+        await Notifier().InstanceAsync(_context, _instance, InstanceEvent.InterfaceAttach.Error(new InterfaceAttachFailedException("no")), default);
+        await Notifier().InstanceAsync(_context, _instance, InstanceEvent.InterfaceDetach.End, default);
+
+        Assert.Equal(
+            [("instance.interface_attach.start", "INFO"), ("instance.interface_attach.error", "ERROR"), ("instance.interface_detach.end", "INFO")],
+            _bus.Messages.Select(m => ((string)m["event_type"]!, (string)m["priority"]!)));
+    }
+
     [Fact]
     public async Task ErrorsAreNovasOwnButForTheWordsOfTheFault()
     {

@@ -46,6 +46,18 @@ public sealed class AttachInterfaceTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task ThePortHasTheNetworksMtuAndTheFlavorsRates()
+    {
+        Plane.Row["flavor"]!["nova_object.data"]!["extra_specs"] = new JObject { ["quota:vif_inbound_average"] = "1250", ["quota:vif_outbound_average"] = "625" };
+        Plane.Instance.Unset("flavor");
+
+        await _host.AttachAsync(network: _host.NetworkId);
+
+        var port = Plane.Driver.Attached!;
+        Assert.Equal((1450, 1250, 625), (port.Mtu, port.Inbound!.AverageKilobytesPerSecond, port.Outbound!.AverageKilobytesPerSecond));
+    }
+
+    [Fact]
     public async Task WithNothingNamedItIsTheProjectsOnlyNetwork()
     {
         Assert.Equal(_host.NetworkId, (await _host.AttachAsync()).Network!.Id);

