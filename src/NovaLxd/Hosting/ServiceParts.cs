@@ -133,6 +133,7 @@ internal static class ServiceParts
         services.AddSingleton<SyncSchedulerInstances>();
         services.AddSingleton<CheckBuildTimes>();
         services.AddSingleton<CleanDeletedFiles>();
+        services.AddSingleton<ReclaimQueuedDeletes>();
         services.AddHealthChecks()
             .AddCheck<ServiceHealth>("service")
             .AddCheck<PeriodicHealth>("periodic");

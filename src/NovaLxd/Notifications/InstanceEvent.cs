@@ -30,6 +30,10 @@ internal sealed record InstanceEvent(string Action, string? Phase)
 
     internal static Phases InterfaceDetach { get; } = new("interface_detach") { IsVersionedOnly = true };
 
+    internal static Phases SoftDelete { get; } = new("soft_delete");
+
+    internal static Phases Restore { get; } = new("restore");
+
     /// <summary>create.start, with the name of the image.</summary>
     internal static InstanceEvent CreateStart(string? imageName) => Create.Start with { Extra = new JObject { ["image_name"] = imageName } };
 

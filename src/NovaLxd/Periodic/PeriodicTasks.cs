@@ -24,6 +24,7 @@ internal sealed class PeriodicTasks(
     SyncSchedulerInstances schedulerInstances,
     CheckBuildTimes buildTimes,
     CleanDeletedFiles deletedFiles,
+    ReclaimQueuedDeletes queuedDeletes,
     ServiceOptions service,
     PeriodicOptions options,
     ImageCacheOptions imageOptions,
@@ -52,6 +53,7 @@ internal sealed class PeriodicTasks(
         yield return new("_sync_scheduler_instance_info", options.SchedulerInstanceSyncInterval, schedulerInstances.RunAsync);
         yield return new("_check_instance_build_time", Usual, buildTimes.RunAsync);
         yield return new("_run_pending_deletes", options.InstanceDeleteInterval, deletedFiles.RunAsync);
+        yield return new("_reclaim_queued_deletes", Usual, queuedDeletes.RunAsync);
     }
 
     public Task RunAsync(CancellationToken cancellationToken) =>

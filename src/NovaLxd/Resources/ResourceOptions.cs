@@ -41,7 +41,7 @@ internal sealed record ResourceOptions
     [Range(0.0, double.MaxValue)]
     public double InitialDiskAllocationRatio { get; init; } = 1.0;
 
-    /// <summary>Seconds after which allocations of deleted instances are removed for good at once (0) or left for reclaiming.</summary>
+    /// <summary>Seconds after which a soft-deleted instance is deleted for good; 0: there is no soft delete. To be the same on API servers and hosts.</summary>
     public TimeSpan ReclaimInstanceInterval { get; init; }
 }
 

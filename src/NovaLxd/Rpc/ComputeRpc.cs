@@ -25,8 +25,8 @@ internal sealed partial class ComputeRpc
         Add<BuildAndRunInstance, BuildAndRunInstance.Request>(
             "build_and_run_instance", Cast, X | T | E | F, Whole, function: "_do_build_and_run_instance");
         Add<TerminateInstance, TerminateInstance.Request>("terminate_instance", Cast, X | T | E | F);
-        Unsupported("soft_delete_instance", Cast, X | T | E | F, "Soft deletion", NotImplemented);
-        Unsupported("restore_instance", Cast, X | T | E | F, "Restoring a soft-deleted server", NotImplemented);
+        Add<SoftDeleteInstance, SoftDeleteInstance.Request>("soft_delete_instance", Cast, X | T | E | F, Body);
+        Add<RestoreInstance, RestoreInstance.Request>("restore_instance", Cast, X | T | E | F, Body);
         Unsupported("rebuild_instance", Cast, X | T | E | F, "Rebuilding or evacuating a server", NotImplemented, prepare: KeepOldImage, takeBack: Evacuation);
         Unsupported("shelve_instance", Cast, X | T | E | F, "Shelving a server", NotImplemented, Body, takeBack: QueuedImage);
         Unsupported("shelve_offload_instance", Cast, X | T | E | F, "Offloading a shelved server", NotImplemented, Body);
