@@ -6,6 +6,7 @@ using NovaLxd.Logging;
 using NovaLxd.Messaging;
 using NovaLxd.Network;
 using NovaLxd.Objects;
+using NovaLxd.Operations.Build;
 using NovaLxd.Operations.Power;
 using NovaLxd.Outcomes;
 using NovaLxd.Virt;
@@ -28,6 +29,8 @@ internal sealed class InitHost(
     RebootInstance reboot,
     PauseInstance pause,
     UnpauseInstance unpause,
+    SoftDeleteInstance softDelete,
+    RestoreInstance restore,
     InstanceOptions instanceOptions,
     ServiceOptions options,
     ILogger<InitHost> logger)
@@ -107,6 +110,12 @@ internal sealed class InitHost(
                 break;
             case RecoveryStep.Start:
                 await start.RunAsync(context, new(instance), cancellationToken);
+                break;
+            case RecoveryStep.SoftDelete:
+                await softDelete.RunAsync(context, new(instance), cancellationToken);
+                break;
+            case RecoveryStep.RestoreDeleted:
+                await restore.RunAsync(context, new(instance), cancellationToken);
                 break;
             default:
                 await RestoreAsync(context, instance, state, cancellationToken);

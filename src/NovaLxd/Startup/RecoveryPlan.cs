@@ -30,6 +30,12 @@ internal enum RecoveryStep
     Stop,
     Start,
 
+    /// <summary>A soft delete was under way: it is done again from the start.</summary>
+    SoftDelete,
+
+    /// <summary>A soft-deleted instance was on its way back: it is brought back.</summary>
+    RestoreDeleted,
+
     /// <summary>The ports are plugged, and a guest that should run and does not is started if the operator wants that.</summary>
     Restore,
 }
@@ -54,6 +60,10 @@ internal static class RecoveryPlan
         var running = power == PowerState.Running;
         return (vmState, taskState) switch
         {
+            // Nova leaves these three in their task, in which nobody but an administrator can do anything with them.
+            (VmState.SoftDeleted, TaskState.Restoring) => RecoveryStep.RestoreDeleted,
+            (VmState.SoftDeleted, TaskState.Deleting) => RecoveryStep.Delete,
+            (not (VmState.SoftDeleted or VmState.Deleted), TaskState.SoftDeleting) => RecoveryStep.SoftDelete,
             (VmState.SoftDeleted, _) => RecoveryStep.Leave,
             (VmState.Error, not (TaskState.ResizeMigrating or TaskState.Deleting)) => RecoveryStep.Leave,
             (VmState.Deleted, _) => RecoveryStep.CompleteDelete,

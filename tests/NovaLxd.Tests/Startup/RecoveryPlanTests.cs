@@ -7,6 +7,10 @@ public class RecoveryPlanTests
 {
     [Theory]
     [InlineData("soft-delete", null, PowerState.Shutdown, nameof(RecoveryStep.Leave))]
+    [InlineData("soft-delete", "restoring", PowerState.Shutdown, nameof(RecoveryStep.RestoreDeleted))]
+    [InlineData("soft-delete", "deleting", PowerState.Shutdown, nameof(RecoveryStep.Delete))]
+    [InlineData("active", "soft-deleting", PowerState.Running, nameof(RecoveryStep.SoftDelete))]
+    [InlineData("error", "soft-deleting", PowerState.Shutdown, nameof(RecoveryStep.SoftDelete))]
     [InlineData("error", null, PowerState.Running, nameof(RecoveryStep.Leave))]
     [InlineData("error", "rebuilding", PowerState.Running, nameof(RecoveryStep.Leave))]
     [InlineData("error", "deleting", PowerState.Running, nameof(RecoveryStep.Delete))]
