@@ -31,6 +31,7 @@ busybox_root() {
     done
     cp -r --no-preserve=ownership "$TOP/devstack/images/busybox/." "$root/"
     find "$root/etc" -type f -exec chmod 644 {} +
+    chmod 600 "$root/etc/shadow"
     chmod 755 "$root"/etc/init.d/rcS "$root"/usr/share/udhcpc/default.script "$root"/usr/{bin/curl,bin/sudo,sbin/boot-report}
 }
 

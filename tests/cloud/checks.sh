@@ -54,6 +54,22 @@ shows_console_log() {
 }
 last_lines_show_boot() { openstack console log show --lines 20 busybox | grep -a 'boot: complete'; }
 
+# Nobody logs in with a password before one was set: the image has none.
+sets_password() {
+    ! logs_in_with busybox changed-1234 || { echo "the password works before it was set"; return 1; }
+    openstack server set --password changed-1234 busybox && becomes busybox ACTIVE || return 1
+    wait_for 60 logs_in_with busybox changed-1234 || { echo "no login with the password that was set"; return 1; }
+    logs_in
+}
+# logs_in_with NAME PASSWORD: ssh asks the program for the password, not a terminal.
+logs_in_with() {
+    local ask=$RESULTS/$LANE/askpass
+    printf '#!/bin/sh\necho %s\n' "$2" > "$ask" && chmod 700 "$ask" || return 1
+    DISPLAY='' SSH_ASKPASS=$ask SSH_ASKPASS_REQUIRE=force ssh -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \
+        -o PubkeyAuthentication=no -o PreferredAuthentications=password -o NumberOfPasswordPrompts=1 -o ConnectTimeout=10 \
+        "root@$(floating_ip "$1")" true < /dev/null
+}
+
 shows_diagnostics() {
     openstack server show --diagnostics busybox
     rest GET compute "/servers/$(server_id busybox)/diagnostics" | jq -e '.memory_details.maximum == 128 and .num_cpus == 1 and .state == "running"'
@@ -195,6 +211,7 @@ cloud_checks() {
     check "pause and unpause" with_busybox pauses_and_unpauses
     check "console log" with_busybox shows_console_log
     check "diagnostics" with_busybox shows_diagnostics
+    check "password" with_busybox sets_password
     check "memory limit" with_busybox keeps_memory_limit
     check "disk limit" with_busybox keeps_disk_limit
     check "files survive a reboot" with_busybox keeps_files

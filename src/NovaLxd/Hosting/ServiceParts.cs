@@ -93,6 +93,7 @@ internal static class ServiceParts
         services.AddSingleton<InstanceImages>();
         services.AddSingleton<InstancePlugging>();
         services.AddSingleton<InstancePower>();
+        services.AddSingleton<GuestPassword>();
         services.AddSingleton<InstanceSpawner>();
         services.AddSingleton<InstanceTeardown>();
         services.AddSingleton<BuildFailures>();

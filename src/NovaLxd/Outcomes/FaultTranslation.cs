@@ -64,6 +64,8 @@ internal static class FaultTranslation
 
         Out<NotSupportedByDriverException>("NotImplementedError") with { Module = Builtins },
         Out<SetAdminPasswordNotSupportedException>("SetAdminPasswdNotSupported"),
+        Out<InstancePasswordSetFailedException>("InstancePasswordSetFailed"),
+        Out<AttachInterfaceNotSupportedException>("AttachInterfaceNotSupported"),
         Out<InstanceQuiesceNotSupportedException>("InstanceQuiesceNotSupported"),
         Out<TriggerCrashDumpNotSupportedException>("TriggerCrashDumpNotSupported"),
         Out<MigrationPreCheckException>("MigrationPreCheckError"),

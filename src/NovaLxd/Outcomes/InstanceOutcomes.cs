@@ -43,6 +43,10 @@ internal sealed class InstanceNotRunningException(string uuid) : OutcomeExceptio
 internal sealed class InstancePowerOffFailureException(string reason, Exception? inner = null)
     : OutcomeException($"The instance could not be powered off: {reason}", 400, inner);
 
+/// <summary>The administrator's password is what it was. The reason never says anything of the password, nor what the guest printed.</summary>
+internal sealed class InstancePasswordSetFailedException(string uuid, string reason, Exception? inner = null)
+    : OutcomeException($"Failed to set admin password on {uuid} because {reason}", 500, inner);
+
 /// <summary>No action belongs to the request: the event cannot be recorded and the operation is not begun.</summary>
 internal sealed class InstanceActionNotFoundException(string message) : OutcomeException(message);
 

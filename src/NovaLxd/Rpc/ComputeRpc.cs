@@ -119,7 +119,7 @@ internal sealed partial class ComputeRpc
         Unsupported("get_rdp_console", Call, X | F, "An RDP console", ConsoleType);
         Unsupported("get_mks_console", Call, X | F, "An MKS console", ConsoleType);
         Unsupported("validate_console_port", Call, X | F, "A console through a proxy", m => new ConsoleTypeInvalidException(m));
-        Unsupported("set_admin_password", Call, X | T | E | F, "Setting the administrator's password", m => new SetAdminPasswordNotSupportedException(m));
+        Add<SetAdminPassword, SetAdminPassword.Request>("set_admin_password", Call, X | T | E | F);
         Add<GetDiagnostics, GetDiagnostics.Request, JObject>("get_diagnostics", Call, X | F);
         Add<GetInstanceDiagnostics, GetInstanceDiagnostics.Request, Diagnostics>("get_instance_diagnostics", Call, X | F);
         Unsupported("trigger_crash_dump", Cast, X | E | F, "A crash dump", m => new TriggerCrashDumpNotSupportedException(m));

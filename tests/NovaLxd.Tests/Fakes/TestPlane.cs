@@ -34,11 +34,15 @@ internal sealed class TestPlane
         Locks = new InstanceLocks();
         Notifier = new RecordingNotifier();
         Driver = new FakeDriver();
+        Guest = new FakeGuest();
         Services = new ServiceCollection()
             .AddSingleton<TimeProvider>(Time)
             .AddSingleton(Client)
             .AddSingleton<INotifier>(Notifier)
             .AddSingleton<IContainerDriver>(Driver)
+            .AddSingleton<IGuestAccess>(Guest)
+            .AddSingleton<GuestPassword>()
+            .AddLogging()
             .AddSingleton<PowerStates>();
         foreach (var operation in Rpc.OperationTypes)
         {
@@ -67,6 +71,8 @@ internal sealed class TestPlane
     internal RecordingNotifier Notifier { get; }
 
     internal FakeDriver Driver { get; }
+
+    internal FakeGuest Guest { get; }
 
     internal IServiceCollection Services { get; }
 

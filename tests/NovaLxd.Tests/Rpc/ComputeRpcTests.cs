@@ -69,7 +69,6 @@ public sealed class ComputeRpcTests
     }
 
     [Theory]
-    [InlineData("set_admin_password", "nova.exception", "SetAdminPasswdNotSupported")]
     [InlineData("get_vnc_console", "nova.exception", "ConsoleTypeUnavailable")]
     [InlineData("check_can_live_migrate_destination", "nova.exception", "MigrationPreCheckError")]
     [InlineData("reserve_block_device_name", "nova.exception", "InvalidVolume")]

@@ -90,6 +90,8 @@ public sealed class OverTheBrokerTests : IAsyncLifetime
         var target = new RpcTarget("compute", TestPlane.HostName, null, "6.0");
 
         Assert.Contains("load average", (string?)await _api!.CallAsync(target, _plane.Context, "get_host_uptime", []), StringComparison.Ordinal);
+        _plane.Driver.States[Guid.Parse(_plane.Instance.Uuid)] = ContainerState.Running;
+        _plane.Row["task_state"] = "updating_password";
         var failure = await Assert.ThrowsAsync<RemoteFailureException>(() => _api.CallAsync(
             target, _plane.Context, "set_admin_password", new JObject { ["instance"] = _plane.Instance.ToPrimitive(), ["new_pass"] = "x" }));
 
