@@ -104,6 +104,7 @@ internal static class ServiceParts
         services.AddSingleton<PortAllocation>();
         services.AddSingleton<InfoCaches>();
         services.AddSingleton<InstancePorts>();
+        services.AddSingleton<FixedIps>();
         services.AddSingleton<DeviceTags>();
         services.AddSingleton<AttachedPorts>();
 

@@ -30,6 +30,10 @@ internal sealed record InstanceEvent(string Action, string? Phase)
 
     internal static Phases InterfaceDetach { get; } = new("interface_detach") { IsVersionedOnly = true };
 
+    internal static Phases CreateIp { get; } = new("create_ip") { IsUnversionedOnly = true };
+
+    internal static Phases DeleteIp { get; } = new("delete_ip") { IsUnversionedOnly = true };
+
     internal static Phases SoftDelete { get; } = new("soft_delete");
 
     internal static Phases Restore { get; } = new("restore");
@@ -50,6 +54,9 @@ internal sealed record InstanceEvent(string Action, string? Phase)
     /// <summary>Nova has no unversioned form of it.</summary>
     internal bool IsVersionedOnly { get; init; }
 
+    /// <summary>Nova has no versioned form of it.</summary>
+    internal bool IsUnversionedOnly { get; init; }
+
     /// <summary>Why it failed; makes it an ERROR.</summary>
     internal Exception? Fault { get; init; }
 
@@ -69,12 +76,19 @@ internal sealed record InstanceEvent(string Action, string? Phase)
 
         internal bool IsVersionedOnly { get; init; }
 
+        internal bool IsUnversionedOnly { get; init; }
+
         internal InstanceEvent Start => In("start");
 
         internal InstanceEvent End => In("end");
 
         internal InstanceEvent Error(Exception fault) => In("error") with { Fault = fault };
 
-        private InstanceEvent In(string phase) => new(Action, phase) { IsCreate = IsCreate, IsVersionedOnly = IsVersionedOnly };
+        private InstanceEvent In(string phase) => new(Action, phase)
+        {
+            IsCreate = IsCreate,
+            IsVersionedOnly = IsVersionedOnly,
+            IsUnversionedOnly = IsUnversionedOnly,
+        };
     }
 }

@@ -28,7 +28,8 @@ internal sealed partial class Notifier(
     public async Task InstanceAsync(RequestContext context, Instance instance, InstanceEvent what, CancellationToken cancellationToken)
     {
         var sendsUnversioned = bus.SendsUnversioned && !what.IsVersionedOnly;
-        if (!sendsUnversioned && !bus.SendsVersioned)
+        var sendsVersioned = bus.SendsVersioned && !what.IsUnversionedOnly;
+        if (!sendsUnversioned && !sendsVersioned)
         {
             return;
         }
@@ -45,7 +46,7 @@ internal sealed partial class Notifier(
                     UnversionedPayload.Instance(context, complete, what), cancellationToken);
             }
 
-            if (bus.SendsVersioned)
+            if (sendsVersioned)
             {
                 await bus.SendVersionedAsync(context, VersionedPublisher, $"instance.{what.Action}{(what.Phase is null ? "" : "." + what.Phase)}", priority,
                     Payloads().Instance(context, complete, what, await BlockDevicesAsync(context, complete, what, cancellationToken)), cancellationToken);

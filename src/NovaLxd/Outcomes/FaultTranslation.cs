@@ -53,6 +53,8 @@ internal static class FaultTranslation
         Out<PortLimitExceededException>("PortLimitExceeded"),
         Out<PortNotFoundException>("PortNotFound"),
         Out<NetworkNotFoundException>("NetworkNotFound"),
+        Out<NetworkNotFoundForInstanceException>("NetworkNotFoundForInstance"),
+        Out<FixedIpNotFoundForInstanceException>("FixedIpNotFoundForInstance"),
         Out<PortNotUsableException>("PortNotUsable"),
         Out<PortInUseException>("PortInUse"),
         Out<FixedIpAlreadyInUseException>("FixedIpAlreadyInUse"),

@@ -5,6 +5,11 @@ internal sealed class PortNotFoundException(string message, Exception? inner = n
 
 internal sealed class NetworkNotFoundException(string message, Exception? inner = null) : BuildAbortException(message, 404, inner);
 
+/// <summary>The instance is not in the network, or the network has no address left.</summary>
+internal sealed class NetworkNotFoundForInstanceException(string message, Exception? inner) : OutcomeException(message, 404, inner);
+
+internal sealed class FixedIpNotFoundForInstanceException(string message) : OutcomeException(message, 404);
+
 /// <summary>The port is another project's, or has something that does not go with the instance.</summary>
 internal sealed class PortNotUsableException(string message) : BuildAbortException(message, 400);
 

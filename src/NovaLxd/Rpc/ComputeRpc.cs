@@ -95,8 +95,8 @@ internal sealed partial class ComputeRpc
     {
         Add<AttachInterface, AttachInterface.Request, Vif>("attach_interface", Call, X | E | F, Body);
         Add<DetachInterface, DetachInterface.Request>("detach_interface", Cast, X | E | F, Body);
-        Unsupported("add_fixed_ip_to_instance", Cast, X | F, "Adding a fixed IP", NotImplemented);
-        Unsupported("remove_fixed_ip_from_instance", Cast, X | F, "Removing a fixed IP", NotImplemented);
+        Add<AddFixedIp, AddFixedIp.Request>("add_fixed_ip_to_instance", Cast, X | F);
+        Add<RemoveFixedIp, RemoveFixedIp.Request>("remove_fixed_ip_from_instance", Cast, X | F);
         Add<InjectNetworkInfo, InjectNetworkInfo.Request>("inject_network_info", Cast, F);
         Add<ExternalInstanceEvents, ExternalInstanceEvents.Request>("external_instance_event", Cast, X);
     }

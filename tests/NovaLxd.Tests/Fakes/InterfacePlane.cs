@@ -27,7 +27,7 @@ internal sealed class InterfacePlane : IAsyncDisposable
             .AddSingleton(new NetworkOptions()).AddSingleton(new NeutronSectionOptions()).AddSingleton(Plane.Locks)
             .AddSingleton<InstanceEvents>().AddSingleton<InstancePlugging>()
             .AddSingleton<NetworkInfoReader>().AddSingleton<PortRequests>().AddSingleton<PortRelease>().AddSingleton<PortAllocation>().AddSingleton<InstancePorts>()
-            .AddSingleton(new InfoCaches(Plane.Client)).AddSingleton<DeviceTags>().AddSingleton<AttachedPorts>();
+            .AddSingleton(new InfoCaches(Plane.Client)).AddSingleton<DeviceTags>().AddSingleton<AttachedPorts>().AddSingleton<FixedIps>();
         Plane.Context = Plane.Context.With("auth_token", cloud.Keystone.IssueToken("alice", "demo").Value);
         Plane.Instance.Set("project_id", FakeKeystone.IdOf("demo"));
         Plane.Instance.TaskState = null;
