@@ -129,6 +129,28 @@ adds_and_removes_network() {
     [ -z "$(port_field "$first" id)" ] || { echo "Neutron still has port $first"; return 1; }
     attached "$second" eth2 || return 1
     openstack server remove port busybox "$second" && detached "$second" eth2
+addresses_of() { rest GET compute "/servers/$(server_id "$1")" | jq -cS .server.addresses; }
+
+# The file goes, the addresses stay; the key comes in anew with the first boot.
+rebuilds_running() {
+    local before; before=$(addresses_of busybox)
+    guest root busybox 'echo old > /root/file && sync' && openstack server rebuild --wait --image busybox busybox > /dev/null || return 1
+    becomes busybox ACTIVE && pings_soon busybox && logs_in || return 1
+    [ "$(addresses_of busybox)" = "$before" ] || { echo "the addresses were $before and are $(addresses_of busybox)"; return 1; }
+    ! guest root busybox 'test -e /root/file' || { echo "the file of before the rebuild is still there"; return 1; }
+}
+
+rebuilds_stopped() {
+    openstack server stop busybox && becomes busybox SHUTOFF && openstack server rebuild --image busybox busybox > /dev/null || return 1
+    wait_for 300 rebuild_ended busybox || { echo "the rebuild of the stopped server has no good end"; return 1; }
+    becomes busybox SHUTOFF && openstack server start busybox && becomes busybox ACTIVE && pings_soon busybox && logs_in
+}
+# The newest rebuild has both its events, that of the stop within it included.
+rebuild_ended() {
+    local id request; id=$(server_id "$1")
+    request=$(rest GET compute "/servers/$id/os-instance-actions" | jq -r '[.instanceActions[] | select(.action == "rebuild")][0].request_id')
+    rest GET compute "/servers/$id/os-instance-actions/$request" |
+        jq -e '[.instanceAction.events[] | select(.event == "compute_rebuild_instance" or .event == "compute_stop_instance") | .result] == ["Success", "Success"]'
 }
 
 # kill -9: the guest goes on meanwhile, and the successor knows it.
@@ -219,6 +241,8 @@ cloud_checks() {
     check "network and address added and removed" with_busybox adds_and_removes_network
     check "service killed, guest lives" with_busybox survives_kill_of novalxd
     check "supervisor killed, guest lives" with_busybox survives_kill_of novalxd-supervisor
+    check "rebuild" with_busybox rebuilds_running
+    check "rebuild of a stopped server" with_busybox rebuilds_stopped
     check "stop and start after both" with_busybox stops_and_starts
     check "delete leaves nothing" with_busybox deletes_without_trace
     check "five at once" creates_five_at_once

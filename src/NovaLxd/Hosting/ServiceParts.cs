@@ -94,6 +94,8 @@ internal static class ServiceParts
         services.AddSingleton<InstancePlugging>();
         services.AddSingleton<InstancePower>();
         services.AddSingleton<GuestPassword>();
+        services.AddSingleton<InstanceStop>();
+        services.AddSingleton<InstanceErrors>();
         services.AddSingleton<InstanceSpawner>();
         services.AddSingleton<InstanceTeardown>();
         services.AddSingleton<BuildFailures>();

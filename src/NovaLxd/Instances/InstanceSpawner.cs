@@ -24,23 +24,16 @@ internal sealed class InstanceSpawner(
         RequestContext context, Instance instance, ImageDescription image, NetworkInfo networkInfo, IReadOnlyList<InjectedFile> files,
         CancellationToken cancellationToken)
     {
-        var id = Guid.Parse(instance.Uuid);
         await using var undo = new Undo(logger);
         try
         {
-            // (1) Once for each content; builds of the same image wait for one download.
-            await images.EnsureAsync(context, image, instance.Flavor, cancellationToken);
-
-            // (2) A build that was interrupted on this host may have left a container of the same instance.
-            await driver.DeleteAsync(id, cancellationToken);
-            undo.Add("container", token => driver.DeleteAsync(id, token));
-            await driver.CreateAsync(specs.From(instance, image.Key, files), cancellationToken);
+            await CreateAsync(context, instance, image, files, undo, cancellationToken);
 
             // (3)
             await plugging.PlugAsync(context, instance, networkInfo, cancellationToken);
 
             // (4)
-            await driver.StartAsync(id, cancellationToken);
+            await driver.StartAsync(Guid.Parse(instance.Uuid), cancellationToken);
         }
         catch (Exception e) when (e is ImageRejectedException or NoInitException)
         {
@@ -48,5 +41,28 @@ internal sealed class InstanceSpawner(
         }
 
         undo.Keep();
+    }
+
+    /// <summary>(1) and (2) only, for an instance that is to be off: the rest is done when it is powered on.</summary>
+    /// <exception cref="BuildAbortException">As above.</exception>
+    public async Task MakeAsync(
+        RequestContext context, Instance instance, ImageDescription image, IReadOnlyList<InjectedFile> files, CancellationToken cancellationToken)
+    {
+        await using var undo = new Undo(logger);
+        await CreateAsync(context, instance, image, files, undo, cancellationToken);
+        undo.Keep();
+    }
+
+    private async Task CreateAsync(
+        RequestContext context, Instance instance, ImageDescription image, IReadOnlyList<InjectedFile> files, Undo undo, CancellationToken cancellationToken)
+    {
+        // (1) Once for each content; builds of the same image wait for one download.
+        await images.EnsureAsync(context, image, instance.Flavor, cancellationToken);
+
+        // (2) In the place of the one a rebuild begins with, or that an interrupted build left.
+        var spec = specs.From(instance, image.Key, files);
+        await driver.DeleteAsync(spec.Id, cancellationToken);
+        undo.Add("container", token => driver.DeleteAsync(spec.Id, token));
+        await driver.CreateAsync(spec, cancellationToken);
     }
 }

@@ -9,6 +9,8 @@ namespace NovaLxd.Notifications;
 /// </summary>
 internal sealed record InstanceEvent(string Action, string? Phase)
 {
+    private const string ImagePrefix = "image_";
+
     internal static Phases Create { get; } = new("create") { IsCreate = true };
 
     internal static Phases Delete { get; } = new("delete");
@@ -33,6 +35,7 @@ internal sealed record InstanceEvent(string Action, string? Phase)
     internal static Phases CreateIp { get; } = new("create_ip") { IsUnversionedOnly = true };
 
     internal static Phases DeleteIp { get; } = new("delete_ip") { IsUnversionedOnly = true };
+    internal static Phases Rebuild { get; } = new("rebuild") { IsRebuild = true };
 
     internal static Phases SoftDelete { get; } = new("soft_delete");
 
@@ -45,6 +48,29 @@ internal sealed record InstanceEvent(string Action, string? Phase)
     internal static InstanceEvent CreateEnd(NetworkInfo networkInfo) =>
         Create.End with { NetworkInfo = networkInfo, Extra = new JObject { ["message"] = "Success" } };
 
+    /// <summary>rebuild.start, with the name of the new image.</summary>
+    internal static InstanceEvent RebuildStart(string? imageName) => Rebuild.Start with { Extra = ImageName(imageName) };
+
+    /// <summary>rebuild.end, with the addresses.</summary>
+    internal static InstanceEvent RebuildEnd(string? imageName, NetworkInfo networkInfo) =>
+        Rebuild.End with { NetworkInfo = networkInfo, Extra = ImageName(imageName) };
+
+    /// <summary>What the instance has been since the audit period began, for who bills: sent before it becomes something else.</summary>
+    /// <param name="period">The period under way.</param>
+    /// <param name="imageRef">The image it has been made from, where the row names another one already.</param>
+    /// <param name="systemMetadata">What goes with that image.</param>
+    internal static InstanceEvent Exists(AuditPeriod period, string? imageRef = null, JObject? systemMetadata = null)
+    {
+        var extra = new JObject { ["audit_period_beginning"] = period.Beginning, ["audit_period_ending"] = period.Ending };
+        if (systemMetadata is not null)
+        {
+            extra["image_meta"] = new JObject(systemMetadata.Properties()
+                .Where(p => p.Name.StartsWith(ImagePrefix, StringComparison.Ordinal)).Select(p => new JProperty(p.Name[ImagePrefix.Length..], p.Value)));
+        }
+
+        return new("exists", null) { Audit = period, ImageRef = imageRef, Extra = extra };
+    }
+
     /// <summary>Name in the unversioned form, where it differs from the versioned one.</summary>
     internal string Suffix { get; init; } = Phase is null ? Action : $"{Action}.{Phase}";
 
@@ -56,6 +82,14 @@ internal sealed record InstanceEvent(string Action, string? Phase)
 
     /// <summary>Nova has no versioned form of it.</summary>
     internal bool IsUnversionedOnly { get; init; }
+    /// <summary>Carried in the payload of rebuilds.</summary>
+    internal bool IsRebuild { get; init; }
+
+    /// <summary>The time that an <c>exists</c> speaks of.</summary>
+    internal AuditPeriod? Audit { get; init; }
+
+    /// <summary>Image that the unversioned form names instead of the instance's.</summary>
+    internal string? ImageRef { get; init; }
 
     /// <summary>Why it failed; makes it an ERROR.</summary>
     internal Exception? Fault { get; init; }
@@ -68,6 +102,8 @@ internal sealed record InstanceEvent(string Action, string? Phase)
 
     /// <summary>The disks, where the operation has them at hand; null: as <c>[notifications] bdms_in_notifications</c> says.</summary>
     internal IReadOnlyList<BlockDeviceMapping>? BlockDevices { get; init; }
+
+    private static JObject ImageName(string? imageName) => new() { ["image_name"] = imageName ?? "" };
 
     /// <summary>The phases of one action.</summary>
     internal sealed record Phases(string Action)
@@ -90,5 +126,14 @@ internal sealed record InstanceEvent(string Action, string? Phase)
             IsVersionedOnly = IsVersionedOnly,
             IsUnversionedOnly = IsUnversionedOnly,
         };
+        internal bool IsRebuild { get; init; }
+
+        internal InstanceEvent Start => At("start");
+
+        internal InstanceEvent End => At("end");
+
+        internal InstanceEvent Error(Exception fault) => At("error") with { Fault = fault };
+
+        private InstanceEvent At(string phase) => new(Action, phase) { IsCreate = IsCreate, IsRebuild = IsRebuild };
     }
 }

@@ -20,6 +20,7 @@ internal sealed partial class Notifier(
 {
     private static readonly string[] Attributes = ["flavor", "metadata", "system_metadata", "info_cache"];
     private static readonly string[] CreateAttributes = [.. Attributes, "keypairs", "tags"];
+    private static readonly string[] RebuildAttributes = [.. Attributes, "trusted_certs"];
 
     private string LegacyPublisher => $"compute.{host.Name}";
 
@@ -38,7 +39,7 @@ internal sealed partial class Notifier(
         {
             // On a copy: the operation's own object is not to grow because somebody listens.
             var complete = NovaObject.Clone(instance);
-            await conductor.LoadAttributesAsync(context, complete, what.IsCreate ? CreateAttributes : Attributes, cancellationToken);
+            await conductor.LoadAttributesAsync(context, complete, AttributesOf(what), cancellationToken);
             var priority = what.Phase == "error" || what.Fault is not null ? "ERROR" : "INFO";
             if (sendsUnversioned)
             {
@@ -82,6 +83,8 @@ internal sealed partial class Notifier(
             LogNotSent("compute.exception", e);
         }
     }
+
+    private static string[] AttributesOf(InstanceEvent what) => what.IsCreate ? CreateAttributes : what.IsRebuild ? RebuildAttributes : Attributes;
 
     private VersionedPayload Payloads() => new(options.InstanceNameTemplate, conductor.Manifest.Versions.ContainsKey("ShareMapping"));
 

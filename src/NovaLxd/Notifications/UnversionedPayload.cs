@@ -38,7 +38,7 @@ internal static class UnversionedPayload
             ["terminated_at"] = IsoTime(instance.TerminatedAt),
             ["deleted_at"] = IsoTime(instance.DeletedAt),
             ["launched_at"] = IsoTime(instance.LaunchedAt),
-            ["image_ref_url"] = ImageUrl(context, instance.ImageRef),
+            ["image_ref_url"] = ImageUrl(context, what.ImageRef ?? instance.ImageRef),
             ["os_type"] = instance.OsType,
             ["kernel_id"] = instance.KernelId,
             ["ramdisk_id"] = instance.RamdiskId,
@@ -55,7 +55,12 @@ internal static class UnversionedPayload
             payload["fixed_ips"] = new JArray(networkInfo.Vifs.SelectMany(FixedIps));
         }
 
-        payload.Merge(what.Extra);
+        // Whole values: a map in it takes the place of the instance's.
+        foreach (var (name, value) in what.Extra)
+        {
+            payload[name] = value?.DeepClone();
+        }
+
         if (what.Fault is { } fault)
         {
             payload["exception"] = FaultText.Message(fault);

@@ -22,7 +22,7 @@ internal sealed partial class VersionedPayload(string instanceNameTemplate, bool
 
     private static readonly string[] BlockDeviceFields = ["device_name", "boot_index", "delete_on_termination", "volume_id", "tag"];
 
-    /// <summary>InstanceActionPayload, or InstanceCreatePayload for a creation.</summary>
+    /// <summary>InstanceActionPayload, or the larger one of a creation or rebuild, or InstanceExistsPayload.</summary>
     /// <param name="context">Who asked.</param>
     /// <param name="instance">With flavor, info_cache, metadata, system_metadata and for a creation keypairs and tags loaded.</param>
     /// <param name="what">The event.</param>
@@ -30,10 +30,21 @@ internal sealed partial class VersionedPayload(string instanceNameTemplate, bool
     internal JObject Instance(RequestContext context, Instance instance, InstanceEvent what, IReadOnlyList<BlockDeviceMapping>? blockDevices)
     {
         var data = Common(context, instance, blockDevices);
+        if (what.Audit is { } audit)
+        {
+            return Exists(data, audit);
+        }
+
         data["fault"] = what.Fault is { } fault ? Exception(FaultTranslation.ClassName(fault), null, fault) : JValue.CreateNull();
         if (withShares)
         {
             data["shares"] = new JArray();
+        }
+
+        if (what.IsRebuild)
+        {
+            data["trusted_image_certificates"] = TrustedCertificates(instance);
+            return Make("InstanceActionRebuildPayload", withShares ? "1.10" : "1.9", data);
         }
 
         if (!what.IsCreate)
@@ -43,12 +54,29 @@ internal sealed partial class VersionedPayload(string instanceNameTemplate, bool
 
         data["keypairs"] = new JArray((instance.KeyPairs?.Objects ?? []).Select(KeyPair));
         data["tags"] = new JArray((instance.Tags?.Objects ?? []).Select(t => t.Text));
-        data["trusted_image_certificates"] = instance.IsSet("trusted_certs") && instance.TrustedCerts is { } certs
-            ? new JArray(certs.Ids)
-            : JValue.CreateNull();
+        data["trusted_image_certificates"] = TrustedCertificates(instance);
         data["instance_name"] = instance.NameFrom(instanceNameTemplate);
         return Make("InstanceCreatePayload", withShares ? "1.13" : "1.12", data);
     }
+
+    private JObject Exists(JObject data, AuditPeriod audit)
+    {
+        if (withShares)
+        {
+            data["shares"] = new JArray();
+        }
+
+        data["audit_period"] = Make("AuditPeriodPayload", "1.0", new JObject
+        {
+            ["audit_period_beginning"] = WireTime.Format(audit.From),
+            ["audit_period_ending"] = WireTime.Format(audit.To),
+        });
+        return Make("InstanceExistsPayload", withShares ? "2.1" : "2.0", data);
+    }
+
+    private static JToken TrustedCertificates(Instance instance) => instance.IsSet("trusted_certs") && instance.TrustedCerts is { } certs
+        ? new JArray(certs.Ids)
+        : JValue.CreateNull();
 
     /// <param name="className">The failure's name in Nova.</param>
     /// <param name="function">The method that failed; null: the one that threw.</param>

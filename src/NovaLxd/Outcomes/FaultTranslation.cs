@@ -67,6 +67,7 @@ internal static class FaultTranslation
         Out<NotSupportedByDriverException>("NotImplementedError") with { Module = Builtins },
         Out<SetAdminPasswordNotSupportedException>("SetAdminPasswdNotSupported"),
         Out<InstancePasswordSetFailedException>("InstancePasswordSetFailed"),
+        Out<PreserveEphemeralNotSupportedException>("PreserveEphemeralNotSupported"),
         Out<AttachInterfaceNotSupportedException>("AttachInterfaceNotSupported"),
         Out<InstanceQuiesceNotSupportedException>("InstanceQuiesceNotSupported"),
         Out<TriggerCrashDumpNotSupportedException>("TriggerCrashDumpNotSupported"),

@@ -6,6 +6,10 @@ internal sealed class NotSupportedByDriverException(string message) : OutcomeExc
 /// <summary>The guest's password cannot be set from outside.</summary>
 internal sealed class SetAdminPasswordNotSupportedException(string message) : OutcomeException(message, 400);
 
+/// <summary>A rebuild that was to keep the ephemeral disks.</summary>
+internal sealed class PreserveEphemeralNotSupportedException()
+    : OutcomeException("Ephemeral disks cannot be kept in a rebuild: ask for it without preserve_ephemeral.", 400);
+
 internal sealed class InstanceQuiesceNotSupportedException(string message) : OutcomeException(message, 400);
 
 internal sealed class TriggerCrashDumpNotSupportedException(string message) : OutcomeException(message, 400);

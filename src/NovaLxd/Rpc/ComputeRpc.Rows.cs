@@ -80,12 +80,10 @@ internal sealed partial class ComputeRpc
     /// <param name="failure">The failure that makes Nova's API say so.</param>
     /// <param name="instanceLock">What runs under the lock.</param>
     /// <param name="function">Name of the function in Nova, where it is another.</param>
-    /// <param name="prepare">Takes back what the API has already changed on the instance.</param>
     /// <param name="takeBack">Takes back what was made elsewhere; true: the request went to another host and has not failed.</param>
     private void Unsupported(
         string name, Kind kind, Wrap wraps, string what, Func<string, OutcomeException> failure, InstanceLock instanceLock = InstanceLock.None,
-        string? function = null, Action<Instance, JObject>? prepare = null,
-        Func<IServiceProvider, RefusedRequest, Task<bool>>? takeBack = null)
+        string? function = null, Func<IServiceProvider, RefusedRequest, Task<bool>>? takeBack = null)
     {
         var message = $"{what} is not supported by this compute service.";
         _methods.Add(name, new RpcMethod
@@ -102,11 +100,6 @@ internal sealed partial class ComputeRpc
                 return new Invocation(
                     async _ =>
                     {
-                        if (target.Instance is { } instance)
-                        {
-                            prepare?.Invoke(instance, args);
-                        }
-
                         var refused = new RefusedRequest(context, target.Instance, target.Migration, args, failure(message));
                         return takeBack is not null && await takeBack(services, refused) ? null : throw refused.Failure;
                     },

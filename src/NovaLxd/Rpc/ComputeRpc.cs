@@ -27,7 +27,7 @@ internal sealed partial class ComputeRpc
         Add<TerminateInstance, TerminateInstance.Request>("terminate_instance", Cast, X | T | E | F);
         Add<SoftDeleteInstance, SoftDeleteInstance.Request>("soft_delete_instance", Cast, X | T | E | F, Body);
         Add<RestoreInstance, RestoreInstance.Request>("restore_instance", Cast, X | T | E | F, Body);
-        Unsupported("rebuild_instance", Cast, X | T | E | F, "Rebuilding or evacuating a server", NotImplemented, prepare: KeepOldImage, takeBack: Evacuation);
+        Add<RebuildInstance, RebuildInstance.Request>("rebuild_instance", Cast, X | T | E | F, Body);
         Unsupported("shelve_instance", Cast, X | T | E | F, "Shelving a server", NotImplemented, Body, takeBack: QueuedImage);
         Unsupported("shelve_offload_instance", Cast, X | T | E | F, "Offloading a shelved server", NotImplemented, Body);
         Unsupported("unshelve_instance", Cast, X | T | E | F, "Unshelving a server", NotImplemented, Body,
@@ -132,25 +132,6 @@ internal sealed partial class ComputeRpc
         Unsupported("host_power_action", Call, X, "Power actions on the host", NotImplemented);
         Unsupported("host_maintenance_mode", Call, X, "Maintenance mode of the host", NotImplemented);
     }
-
-    /// <summary>The API has put the new image into the instance already; the guest keeps the old one.</summary>
-    private static void KeepOldImage(Instance instance, JObject args)
-    {
-        if ((string?)args["orig_image_ref"] is { } image)
-        {
-            instance.ImageRef = image;
-        }
-
-        if (args["orig_sys_metadata"] is JObject { Count: > 0 } systemMetadata)
-        {
-            instance.Set("system_metadata", systemMetadata.DeepClone());
-        }
-    }
-
-    /// <summary>A rebuild where the instance is has nothing to take back: it keeps its allocation.</summary>
-    private static Task<bool> Evacuation(IServiceProvider services, RefusedRequest request) => (bool?)request.Arguments["recreate"] == true
-        ? services.GetRequiredService<Leftovers>().EvacuateAsync(request)
-        : Task.FromResult(false);
 
     private static Task<bool> QueuedImage(IServiceProvider services, RefusedRequest request) =>
         services.GetRequiredService<Leftovers>().DeleteImageAsync(request);

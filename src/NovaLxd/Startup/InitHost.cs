@@ -83,6 +83,11 @@ internal sealed class InitHost(
                 await SetErrorAsync(context, instance, new BuildAbortException(
                     "The build was interrupted by a stop of the compute service: delete the server and create it again.", 500), cancellationToken);
                 break;
+            case RecoveryStep.RebuildError:
+                logger.LogWarning("The service was stopped while it rebuilt the instance; it is in error now and can be rebuilt or deleted.");
+                await SetErrorAsync(context, instance, new BuildAbortException(
+                    "The rebuild was interrupted by a stop of the compute service: rebuild the server again, or delete it.", 500), cancellationToken);
+                break;
             case RecoveryStep.ForgetTask:
                 instance.TaskState = null;
                 await conductor.SaveAsync(context, instance, cancellationToken);

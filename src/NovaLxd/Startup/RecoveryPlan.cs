@@ -14,8 +14,11 @@ internal enum RecoveryStep
     /// <summary>A delete was under way: it is done again from the start.</summary>
     Delete,
 
-    /// <summary>A build or rebuild was interrupted: it is an error now.</summary>
+    /// <summary>A build was interrupted: it is an error now.</summary>
     Error,
+
+    /// <summary>A rebuild was interrupted: it is an error now, and may be rebuilt again.</summary>
+    RebuildError,
 
     /// <summary>An interrupted step that left nothing behind: the task state goes, and the instance is seen to as usual.</summary>
     ForgetTask,
@@ -60,16 +63,16 @@ internal static class RecoveryPlan
         var running = power == PowerState.Running;
         return (vmState, taskState) switch
         {
-            // Nova leaves these three in their task, in which nobody but an administrator can do anything with them.
+            // Nova leaves these, and a rebuild of a server in error, in their task, in which nobody but an administrator can do anything with them.
             (VmState.SoftDeleted, TaskState.Restoring) => RecoveryStep.RestoreDeleted,
             (VmState.SoftDeleted, TaskState.Deleting) => RecoveryStep.Delete,
             (not (VmState.SoftDeleted or VmState.Deleted), TaskState.SoftDeleting) => RecoveryStep.SoftDelete,
             (VmState.SoftDeleted, _) => RecoveryStep.Leave,
+            (VmState.Active or VmState.Stopped or VmState.Error, not null) when RebuildTasks.Contains(taskState) => RecoveryStep.RebuildError,
             (VmState.Error, not (TaskState.ResizeMigrating or TaskState.Deleting)) => RecoveryStep.Leave,
             (VmState.Deleted, _) => RecoveryStep.CompleteDelete,
             (VmState.Building, not TaskState.Deleting) => RecoveryStep.Error,
             (_, not null) when BuildTasks.Contains(taskState) => RecoveryStep.Error,
-            (VmState.Active or VmState.Stopped, not null) when RebuildTasks.Contains(taskState) => RecoveryStep.Error,
             (_, not null) when HarmlessTasks.Contains(taskState) => RecoveryStep.ForgetTask,
             (_, TaskState.Deleting) => RecoveryStep.Delete,
             (_, TaskState.RebootPending) => running ? RecoveryStep.RebootSoft : RecoveryStep.RebootHard,

@@ -15,7 +15,8 @@ namespace NovaLxd.Tests.Notifications;
 public sealed class NotifierTests
 {
     private static readonly JObject Source = (JObject)Recorded.Json("notifications/source.json");
-    private static readonly List<JObject> Emitted = Recorded.Lines("notifications/emitted.jsonl").Select(WireJson.ParseObject).ToList();
+    private static readonly List<JObject> Emitted = Recorded.Lines("notifications/emitted.jsonl").Concat(Recorded.Lines("notifications/rebuild.jsonl"))
+        .Select(WireJson.ParseObject).ToList();
 
     private readonly FakeConductor _conductor = new(FakeRelease.Zed, TimeProvider.System);
     private readonly RecordingBus _bus = new();
@@ -44,6 +45,34 @@ public sealed class NotifierTests
         AssertEmitted("compute.instance.create.start");
         AssertEmitted("instance.create.start");
         AssertEmitted("compute.instance.create.end");
+    }
+
+    [Fact]
+    public async Task RebuildsAreNovasOwn()
+    {
+        const string OldImage = "11111111-2222-3333-4444-555555555555";
+        var period = AuditPeriod.Current("month", new DateTimeOffset(2026, 11, 24, 3, 5, 6, TimeSpan.Zero).AddMicroseconds(789));
+        var oldMetadata = new JObject { ["image_min_disk"] = "7", ["image_base_image_ref"] = OldImage, ["owner_user_name"] = "x" };
+        InstanceEvent[] events =
+        [
+            InstanceEvent.Exists(period, OldImage, oldMetadata),
+            InstanceEvent.RebuildStart("blank") with { BlockDevices = [] },
+            InstanceEvent.RebuildEnd("blank", _instance.NetworkInfo) with { BlockDevices = [] },
+            InstanceEvent.Rebuild.Error(new InstancePowerOffFailureException("it is stuck")) with { BlockDevices = [] },
+        ];
+        foreach (var what in events)
+        {
+            await Notifier().InstanceAsync(_context, _instance, what, default);
+        }
+
+        foreach (var name in new[] { "exists", "rebuild.start", "rebuild.end" })
+        {
+            AssertEmitted("compute.instance." + name);
+            AssertEmitted("instance." + name);
+        }
+
+        AssertEmitted("compute.instance.rebuild.error", "exception", "message");
+        AssertEmitted("instance.rebuild.error", "module_name", "function_name", "exception_message", "traceback");
     }
 
     [Fact]

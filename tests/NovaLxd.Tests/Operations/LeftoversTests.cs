@@ -3,8 +3,10 @@ using Newtonsoft.Json.Linq;
 using NovaLxd.Conductor;
 using NovaLxd.Configuration;
 using NovaLxd.Messaging;
+using NovaLxd.Objects;
 using NovaLxd.OpenStack;
 using NovaLxd.Operations;
+using NovaLxd.Outcomes;
 using NovaLxd.Resources;
 using NovaLxd.TestCloud.Conductor;
 using NovaLxd.TestCloud.Http;
@@ -163,27 +165,13 @@ public sealed class LeftoversTests : IAsyncLifetime
         Move("cmp2");
         Allocate(_plane.Instance.Uuid, There, 2);
         _cloud.Placement.Consumers[_plane.Instance.Uuid].Allocations[Here] = new() { ["VCPU"] = 2 };
-        var args = MoveArguments();
-        args["recreate"] = true;
-        args["orig_image_ref"] = null;
-        args["orig_sys_metadata"] = null;
+        var migration = NovaObject.As<Migration>((JObject)MoveArguments()["migration"]!);
+        var leftovers = _plane.Services.BuildServiceProvider().GetRequiredService<Leftovers>();
 
-        await RefusedAsync("rebuild_instance", args);
+        await leftovers.EvacuateAsync(new RefusedRequest(_plane.Context, _plane.Instance, migration, [], new NotSupportedByDriverException("no")));
 
         Assert.Equal(There, Assert.Single(_cloud.Placement.Consumers[_plane.Instance.Uuid].Allocations).Key);
         Assert.Equal("failed", (string?)_plane.Conductor.Migrations[0]["status"]);
-        AssertAsItWas("active");
-    }
-
-    [Fact]
-    public async Task APlainRebuildKeepsItsAllocation()
-    {
-        Allocate(_plane.Instance.Uuid, Here, 2);
-
-        await RefusedAsync("rebuild_instance", new JObject { ["recreate"] = false, ["migration"] = null });
-
-        Assert.Equal(Here, Assert.Single(_cloud.Placement.Consumers[_plane.Instance.Uuid].Allocations).Key);
-        AssertAsItWas("active");
     }
 
     [Fact]

@@ -49,25 +49,6 @@ public sealed class ComputeRpcTests
             (plane.Action.Events[0].Name, plane.Action.Events[0].Result, plane.Action.Events[0].Details));
     }
 
-    [Fact]
-    public async Task AnUnsupportedRebuildKeepsTheOldImage()
-    {
-        var plane = new TestPlane();
-        plane.Row["image_ref"] = "new";
-        plane.Instance.ImageRef = "new";
-        plane.Instance.ResetChanges();
-
-        await Assert.ThrowsAsync<RpcFailureException>(() => plane.RunAsync("rebuild_instance", new JObject
-        {
-            ["orig_image_ref"] = "old",
-            ["orig_sys_metadata"] = new JObject { ["image_min_disk"] = "1" },
-            ["migration"] = null,
-        }));
-
-        Assert.Equal("old", (string?)plane.Row["image_ref"]);
-        Assert.Equal("{\"image_min_disk\":\"1\"}", plane.Row["system_metadata"]!.ToString(Newtonsoft.Json.Formatting.None));
-    }
-
     [Theory]
     [InlineData("get_vnc_console", "nova.exception", "ConsoleTypeUnavailable")]
     [InlineData("check_can_live_migrate_destination", "nova.exception", "MigrationPreCheckError")]

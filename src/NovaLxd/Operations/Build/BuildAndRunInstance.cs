@@ -112,7 +112,7 @@ internal sealed class BuildAndRunInstance(
         var started = time.GetTimestamp();
         instance.SystemMetadata["boot_roles"] = string.Join(',', context.Roles);
         var image = BuildChecks.Image(request);
-        var files = BuildChecks.Files(request);
+        var files = UserFiles.Decode(instance.Uuid, request.InjectedFiles);
         BuildChecks.Check(request, image);
         await notifier.InstanceAsync(context, instance, InstanceEvent.CreateStart(image.Name), cancellationToken);
 

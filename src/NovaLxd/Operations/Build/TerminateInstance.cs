@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Logging;
-using NovaLxd.Conductor;
 using NovaLxd.Instances;
 using NovaLxd.Messaging;
 using NovaLxd.Objects;
@@ -8,7 +7,7 @@ using NovaLxd.Outcomes;
 namespace NovaLxd.Operations.Build;
 
 /// <summary>Deletes an instance (nova/compute/manager.py:terminate_instance).</summary>
-internal sealed class TerminateInstance(ConductorClient conductor, InstanceTeardown teardown, InstanceEvents events, InstanceLocks locks, ILogger<TerminateInstance> logger)
+internal sealed class TerminateInstance(InstanceTeardown teardown, InstanceEvents events, InstanceLocks locks, InstanceErrors errors, ILogger<TerminateInstance> logger)
     : IOperation<TerminateInstance.Request, None>
 {
     internal sealed record Request(Instance Instance, NovaList<BlockDeviceMapping>? Bdms = null) : IInstanceRequest;
@@ -30,24 +29,10 @@ internal sealed class TerminateInstance(ConductorClient conductor, InstanceTeard
         catch (Exception e) when (e is not OperationCanceledException)
         {
             // The user sees an error and may delete again; the runner clears the task state and records the fault.
-            await SetErrorAsync(context, request.Instance, cancellationToken);
+            await errors.SetAsync(context, request.Instance, cancellationToken);
             throw;
         }
 
         return default;
-    }
-
-    /// <summary>Does not throw: the failure to be told is the one of the delete.</summary>
-    private async Task SetErrorAsync(RequestContext context, Instance instance, CancellationToken cancellationToken)
-    {
-        instance.VmState = VmState.Error;
-        try
-        {
-            await conductor.SaveAsync(context, instance, cancellationToken);
-        }
-        catch (Exception e) when (e is OutcomeException or RemoteFailureException or TimeoutException)
-        {
-            logger.LogError(e, "The instance could not be set to error: {Reason}", e.Message);
-        }
     }
 }

@@ -1,8 +1,6 @@
 using NovaLxd.Images;
 using NovaLxd.Messaging;
-using NovaLxd.Network;
 using NovaLxd.OpenStack;
-using NovaLxd.OpenStack.Glance;
 using NovaLxd.Outcomes;
 using NovaLxd.Virt;
 
@@ -13,7 +11,7 @@ namespace NovaLxd.Operations.Host;
 /// that cannot be had does not keep the others away; its reason is in this host's log, for the answer has room for a word only.
 /// </summary>
 internal sealed partial class CacheImages(
-    InstanceImages images, IContainerDriver driver, GlanceClient glance, ILogger<CacheImages> log) : IOperation<CacheImages.Request, Dictionary<string, string>>
+    InstanceImages images, IContainerDriver driver, ILogger<CacheImages> log) : IOperation<CacheImages.Request, Dictionary<string, string>>
 {
     internal sealed record Request(IReadOnlyList<string> ImageIds);
 
@@ -42,7 +40,7 @@ internal sealed partial class CacheImages(
     /// <returns>False: it was here.</returns>
     private async Task<bool> CacheAsync(RequestContext context, string id, CancellationToken cancellationToken)
     {
-        var image = ImageDescription.From(await glance.ShowAsync(Callers.User(context), id, cancellationToken));
+        var image = await images.DescribeAsync(context, id, cancellationToken);
         if (image.Status != "active")
         {
             throw new ImageNotActiveException(id);
