@@ -35,6 +35,7 @@ internal sealed record InstanceEvent(string Action, string? Phase)
     internal static Phases CreateIp { get; } = new("create_ip") { IsUnversionedOnly = true };
 
     internal static Phases DeleteIp { get; } = new("delete_ip") { IsUnversionedOnly = true };
+
     internal static Phases Rebuild { get; } = new("rebuild") { IsRebuild = true };
 
     internal static Phases SoftDelete { get; } = new("soft_delete");
@@ -114,6 +115,8 @@ internal sealed record InstanceEvent(string Action, string? Phase)
 
         internal bool IsUnversionedOnly { get; init; }
 
+        internal bool IsRebuild { get; init; }
+
         internal InstanceEvent Start => In("start");
 
         internal InstanceEvent End => In("end");
@@ -125,15 +128,7 @@ internal sealed record InstanceEvent(string Action, string? Phase)
             IsCreate = IsCreate,
             IsVersionedOnly = IsVersionedOnly,
             IsUnversionedOnly = IsUnversionedOnly,
+            IsRebuild = IsRebuild,
         };
-        internal bool IsRebuild { get; init; }
-
-        internal InstanceEvent Start => At("start");
-
-        internal InstanceEvent End => At("end");
-
-        internal InstanceEvent Error(Exception fault) => At("error") with { Fault = fault };
-
-        private InstanceEvent At(string phase) => new(Action, phase) { IsCreate = IsCreate, IsRebuild = IsRebuild };
     }
 }

@@ -68,7 +68,6 @@ internal static class FaultTranslation
         Out<SetAdminPasswordNotSupportedException>("SetAdminPasswdNotSupported"),
         Out<InstancePasswordSetFailedException>("InstancePasswordSetFailed"),
         Out<PreserveEphemeralNotSupportedException>("PreserveEphemeralNotSupported"),
-        Out<AttachInterfaceNotSupportedException>("AttachInterfaceNotSupported"),
         Out<InstanceQuiesceNotSupportedException>("InstanceQuiesceNotSupported"),
         Out<TriggerCrashDumpNotSupportedException>("TriggerCrashDumpNotSupported"),
         Out<MigrationPreCheckException>("MigrationPreCheckError"),
