@@ -129,6 +129,8 @@ adds_and_removes_network() {
     [ -z "$(port_field "$first" id)" ] || { echo "Neutron still has port $first"; return 1; }
     attached "$second" eth2 || return 1
     openstack server remove port busybox "$second" && detached "$second" eth2
+}
+
 addresses_of() { rest GET compute "/servers/$(server_id "$1")" | jq -cS .server.addresses; }
 
 # The file goes, the addresses stay; the key comes in anew with the first boot.
