@@ -4,7 +4,7 @@
 # there is stack.sh in this folder.
 
 novalxd_packages() {
-    install_package libseccomp2 lxcfs e2fsprogs squashfs-tools xz-utils zstd iproute2 \
+    install_package libseccomp2 lxcfs e2fsprogs squashfs-tools xz-utils zstd genisoimage dosfstools mtools iproute2 \
         clang lld zlib1g-dev mmdebstrap busybox-static dropbear-bin curl jq
 }
 

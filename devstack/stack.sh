@@ -23,7 +23,7 @@ done
 CONTROL_PLANE=(rabbitmq-server mariadb-server memcached uwsgi-plugin-python3 keystone glance-api placement-api neutron-server
     neutron-linuxbridge-agent neutron-dhcp-agent neutron-l3-agent neutron-metadata-agent
     nova-api nova-conductor nova-scheduler nova-consoleproxy python3-openstackclient python3-osc-placement)
-COMPUTE=(libseccomp2 lxcfs e2fsprogs squashfs-tools xz-utils zstd busybox-static iproute2 iptables ebtables kmod)
+COMPUTE=(libseccomp2 lxcfs e2fsprogs squashfs-tools xz-utils zstd genisoimage dosfstools mtools busybox-static iproute2 iptables ebtables kmod)
 # The native compiler of the supervisor links with clang and zlib.
 TOOLS=(clang lld zlib1g-dev libc6-dev curl jq procps iputils-ping openssh-client util-linux mmdebstrap dropbear-bin ca-certificates)
 

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using NovaLxd.Virt.Drives;
 using NovaLxd.Virt.Engine;
 using NovaLxd.Virt.Host;
 using NovaLxd.Virt.Network;
@@ -27,6 +28,7 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
     private readonly IdRanges _ids;
     private readonly ContainerPorts _ports;
     private readonly PortHotplug _hotplug;
+    private readonly ContainerDrives _drives;
     private readonly ContainerRelease _release;
     private readonly ContainerRecovery _recovery;
     private readonly ContainerEvents _events;
@@ -44,6 +46,7 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
         _names = new ContainerNames(_store);
         _ports = new ContainerPorts(plug, _store, () => host.BootId, logger);
         _hotplug = new PortHotplug(engine, plug, _store, () => host.BootId, logger);
+        _drives = new ContainerDrives(new DriveImage(options.IsoCommand));
         _release = new ContainerRelease(engine, storage, _ports, _store);
         _recovery = new ContainerRecovery(engine, storage, _store, _locks, _release, ids, logger);
         _seccomp = new SeccompFilters(options.SeccompProfilePath);
@@ -85,7 +88,7 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
 
     public Task<bool> DeleteImageAsync(string key, CancellationToken cancellationToken) => _storage.DeleteImageAsync(key, cancellationToken);
 
-    /// (1) what cannot work is refused (2) name and ids (3) a record that says "half made" (4) root file system (5) a record that says "made"
+    /// (1) what cannot work is refused (2) name and ids (3) a record that says "half made" (4) root file system and drive (5) a record that says "made"
     public async Task CreateAsync(ContainerSpec spec, CancellationToken cancellationToken)
     {
         ContainerSpecCheck.Check(spec);
@@ -102,7 +105,7 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
 
         await using var undo = new Undo(_logger);
         using var name = _names.Claim(spec.Name, spec.Id);
-        var record = new ContainerRecord { Id = spec.Id, Spec = spec with { Files = [] }, IdMap = spec.Security.Privileged ? null : _ids.Allocate() };
+        var record = new ContainerRecord { Id = spec.Id, Spec = spec.WithoutContent(), IdMap = spec.Security.Privileged ? null : _ids.Allocate() };
         undo.Add("the claim of ids", _ =>
         {
             if (record.IdMap is { } range)
@@ -123,6 +126,10 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
         await _storage.DeleteRootfsAsync(spec.Id, cancellationToken).ConfigureAwait(false);
         await _storage.CreateRootfsAsync(new RootfsRequest(spec.Id, spec.ImageKey, spec.RootDiskBytes, record.IdMap, spec.Files), cancellationToken).ConfigureAwait(false);
         undo.Add("the root file system", token => _storage.DeleteRootfsAsync(spec.Id, token));
+        if (spec.Drive is { } drive)
+        {
+            await _drives.CreateAsync(drive, _store.Folder(spec.Id), cancellationToken).ConfigureAwait(false);
+        }
 
         await _store.SaveAsync(record with { Created = true }, cancellationToken).ConfigureAwait(false);
         undo.Keep();

@@ -8,7 +8,7 @@ internal sealed record ContainerRecord
 {
     public required Guid Id { get; init; }
 
-    /// <summary>Without the injected files: they are in the root file system by then, and may be secrets.</summary>
+    /// <summary>Without the injected files and those of the drive (<see cref="ContainerSpec.WithoutContent"/>).</summary>
     public required ContainerSpec Spec { get; init; }
 
     /// <summary>Null: privileged.</summary>

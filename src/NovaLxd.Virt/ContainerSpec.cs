@@ -28,8 +28,14 @@ public sealed record ContainerSpec
     /// <summary>Files written into the root before its first start.</summary>
     public IReadOnlyList<InjectedFile> Files { get; init; } = [];
 
+    /// <summary>A drive with files for the guest's set-up; null: none.</summary>
+    public DriveSpec? Drive { get; init; }
+
     /// <summary>The caller's own notes, given back in <see cref="ContainerInfo"/> and never read here.</summary>
     public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>The same without the content of files, which may be secret: it is in the root file system and on the drive once they are made.</summary>
+    internal ContainerSpec WithoutContent() => this with { Files = [], Drive = Drive is null ? null : Drive with { Files = [] } };
 }
 
 /// <summary>Cgroup limits; null: none. Units in the names.</summary>

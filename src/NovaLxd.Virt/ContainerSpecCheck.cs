@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using NovaLxd.Virt.Cgroups;
+using NovaLxd.Virt.Drives;
 using NovaLxd.Virt.Engine;
 
 namespace NovaLxd.Virt;
@@ -42,6 +43,11 @@ internal static partial class ContainerSpecCheck
             {
                 yield return $"{what}: {value} is less than {least}";
             }
+        }
+
+        foreach (var fault in spec.Drive is null ? [] : DriveCheck.FindFaults(spec.Drive))
+        {
+            yield return fault;
         }
 
         if (FailureOf(() => ProcessorList.Parse(limits.CpuSet ?? "")) is { } list)

@@ -24,7 +24,7 @@ internal sealed class ContainerStore(string stateDirectory, ILogger logger)
 
     public ContainerRecord? Find(Guid id) => _records.GetValueOrDefault(id);
 
-    /// <summary>The container's own folder: its record and its console log.</summary>
+    /// <summary>The container's own folder: its record, its console log and its drive.</summary>
     public string Folder(Guid id) => Path.Combine(_root, id.ToString());
 
     /// <summary>Reads what earlier runs wrote. A record that cannot be read is left alone and reported: it is somebody's container.</summary>
@@ -70,7 +70,7 @@ internal sealed class ContainerStore(string stateDirectory, ILogger logger)
     }
 
     /// <summary>
-    /// Removes what this class and the engine keep of the container, the record last; nothing when there is none. The folder is shared with the storage
+    /// Removes what this class and the engine keep of the container, and its drive, the record last; nothing when there is none. The folder is shared with the storage
     /// backend: whoever is last removes it, and nobody the other's files.
     /// </summary>
     public void Remove(Guid id)
@@ -78,6 +78,7 @@ internal sealed class ContainerStore(string stateDirectory, ILogger logger)
         var folder = Folder(id);
         if (Directory.Exists(folder))
         {
+            Drives.ContainerDrives.Remove(folder);
             foreach (var file in new[] { SituationFile, LaunchSpecs.ConsoleLogFile, RecordFile })
             {
                 File.Delete(Path.Combine(folder, file + DraftSuffix));

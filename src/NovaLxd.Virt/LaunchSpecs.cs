@@ -1,3 +1,4 @@
+using NovaLxd.Virt.Drives;
 using NovaLxd.Virt.Engine;
 using NovaLxd.Virt.Network;
 using NovaLxd.Virt.Storage;
@@ -24,6 +25,7 @@ internal static class LaunchSpecs
             Security = record.Spec.Security,
             SeccompFilter = seccompFilter,
             Nics = nics,
+            Drive = ContainerDrives.MountOf(record.Spec.Drive, folder),
             ConsoleLogPath = Path.Combine(folder, ConsoleLogFile),
             ConsoleLogBytes = options.ConsoleLogBytes,
             LxcfsPath = lxcfsPath,

@@ -38,6 +38,9 @@ public sealed record VirtOptions
     /// <summary>Most bytes one image may take when unpacked.</summary>
     public long ImageMaxBytes { get; init; } = 64L << 30;
 
+    /// <summary>Program that makes ISO 9660 images, with genisoimage's options (<c>mkisofs_cmd</c>).</summary>
+    public string IsoCommand { get; init; } = "genisoimage";
+
     /// <summary>How ports of vif type "ovs" are plugged (<c>[os_vif_ovs]</c>).</summary>
     public OvsOptions Ovs { get; init; } = new();
 }

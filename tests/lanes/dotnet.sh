@@ -29,7 +29,7 @@ lane_broker() { needs "${BROKER_PACKAGES[@]}" && built && dotnet_tests 'Lane=bro
 
 # What the root tests make things with: file systems, images, links, filters; the C compiler is asked for struct layouts.
 ROOT_PACKAGES=(iproute2 iptables procps util-linux e2fsprogs squashfs-tools tar gzip xz-utils zstd busybox-static
-    libseccomp2 lxcfs openvswitch-switch mmdebstrap gcc libc6-dev linux-libc-dev)
+    genisoimage dosfstools mtools libseccomp2 lxcfs openvswitch-switch mmdebstrap gcc libc6-dev linux-libc-dev)
 
 lane_root() {
     [ "$(id -u)" = 0 ] || { say "  needs root"; return 1; }

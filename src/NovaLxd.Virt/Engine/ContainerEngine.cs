@@ -22,7 +22,8 @@ internal sealed class ContainerEngine(VirtOptions options, TimeProvider time, IL
 
     public async Task<EngineContainer> LaunchAsync(LaunchSpec spec, CancellationToken cancellationToken)
     {
-        var answer = await AskAsync(new SupervisorRequest { Sequence = 0, Call = SupervisorCall.Launch, Id = spec.Id, Spec = spec }, true, cancellationToken)
+        var call = spec.Drive is null ? SupervisorCall.Launch : SupervisorCall.LaunchWithDrive;
+        var answer = await AskAsync(new SupervisorRequest { Sequence = 0, Call = call, Id = spec.Id, Spec = spec }, true, cancellationToken)
             .ConfigureAwait(false);
         _specs[spec.Id] = spec;
         return answer.Container!;

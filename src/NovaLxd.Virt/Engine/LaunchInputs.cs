@@ -8,6 +8,9 @@ internal sealed record LaunchInputs
     /// <summary>The detached mount of the root file system.</summary>
     public required int RootMount { get; init; }
 
+    /// <summary>That of the drive; null: there is none.</summary>
+    public int? DriveMount { get; init; }
+
     /// <summary>
     /// The child's end of a socket pair: a byte comes when the parent has written id maps and cgroups, another when the interfaces are there, and the
     /// console's master goes back through it.

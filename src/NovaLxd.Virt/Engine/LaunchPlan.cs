@@ -9,7 +9,7 @@ namespace NovaLxd.Virt.Engine;
 /// From spec to system calls: all that a container's init does before it is init. Pure, so that it can be tested and printed.
 /// <para>
 /// Order. Signals and session; wait for the parent (id maps, cgroups); root mount and pivot_root while still the host's root in the container's namespaces (whose ids
-/// may not reach the staging folder); become the container's root; /proc, /sys, cgroups and /dev, with the host's tree as working directory so that
+/// may not reach the staging folder); become the container's root; the drive; /proc, /sys, cgroups and /dev, with the host's tree as working directory so that
 /// device nodes and lxcfs files are found, and every target looked up inside the new root, where a link in a hostile image leads nowhere else; let go
 /// of the host's tree; wait for the parent once more (interfaces, which it has moved meanwhile: the slowest part); names, limits; capabilities, label,
 /// filter; exec.
@@ -45,9 +45,11 @@ internal static class LaunchPlan
         new(Syscall.unshare, Flags(((long)Sched.CLONE_NEWCGROUP, "CLONE_NEWCGROUP"))),
         .. EnterRoot(inputs),
         .. Confinement.BecomeUser(0, 0),
+        .. Drive(spec, inputs),
         .. KernelFileSystems(spec),
         .. CgroupMounts(inputs),
         .. DeviceDirectory(inputs),
+        .. DriveLink(spec),
         .. Masks(spec, inputs),
         .. LeaveHost(),
         .. ConsoleTerminal(inputs),
@@ -76,6 +78,27 @@ internal static class LaunchPlan
         // pivot_root(2), "pivot_root(".", ".")": the old root ends up on top of the new one, where no path leads, and is reached by working directory.
         yield return new(Syscall.pivot_root, ".", ".");
         yield return new(Syscall.fchdir, new ResultOf(hostRoot));
+    }
+
+    /// <summary>move_mount(2) does not follow a link in place of the folder, and nothing of the host can be reached from the root yet.</summary>
+    private static IEnumerable<SyscallStep> Drive(LaunchSpec spec, LaunchInputs inputs)
+    {
+        if (spec.Drive is { } drive && inputs.DriveMount is { } mount)
+        {
+            yield return MakeDirectory(drive.Folder);
+            yield return new(Syscall.move_mount, mount, "", Fcntl.AT_FDCWD, drive.Folder, Flags((MOVE_MOUNT_F_EMPTY_PATH, "MOVE_MOUNT_F_EMPTY_PATH")));
+        }
+    }
+
+    /// <summary>Where a server of another kind has the drive as a block device, the guest finds its image.</summary>
+    private static IEnumerable<SyscallStep> DriveLink(LaunchSpec spec)
+    {
+        if (spec.Drive is { } drive)
+        {
+            yield return MakeDirectory("/dev/disk");
+            yield return MakeDirectory("/dev/disk/by-label");
+            yield return Link($"{drive.Folder}/{drive.ImageFile}", $"/dev/disk/by-label/{drive.Label}");
+        }
     }
 
     private static IEnumerable<SyscallStep> KernelFileSystems(LaunchSpec spec)

@@ -1,3 +1,4 @@
+using NovaLxd.Virt.Drives;
 using NovaLxd.Virt.Network;
 using NovaLxd.Virt.Storage;
 
@@ -32,6 +33,9 @@ internal sealed record LaunchSpec
     public byte[]? SeccompFilter { get; init; }
 
     public IReadOnlyList<ContainerNic> Nics { get; init; } = [];
+
+    /// <summary>Null: none.</summary>
+    public DriveMount? Drive { get; init; }
 
     /// <summary>Ring file of the console's output, and its size.</summary>
     public required string ConsoleLogPath { get; init; }

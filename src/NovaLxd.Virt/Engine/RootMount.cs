@@ -14,13 +14,23 @@ internal static class RootMount
     /// <summary>What this kernel wants of layers, once it has been seen: asking it anew would put a line into its log at every launch.</summary>
     private static volatile bool _layersMustBeAttached;
 
-    public static FileDescriptor Create(SyscallStub stub, RootfsMount root, IdMap? map, bool readOnly)
+    public static FileDescriptor Create(SyscallStub stub, RootfsMount root, IdMap? map, bool readOnly) =>
+        Create(stub, new Layers(root.LowerDirectories, root.UpperDirectory, root.WorkDirectory), map, readOnly ? MOUNT_ATTR_RDONLY : 0);
+
+    /// <summary>
+    /// The same without a writable layer: not even who may change the mount's flags, as the guest's root may, can write to the folders. There must be two
+    /// at least.
+    /// </summary>
+    public static FileDescriptor CreateReadOnly(SyscallStub stub, IReadOnlyList<string> folders, IdMap? map) =>
+        Create(stub, new Layers(folders, null, null), map, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+
+    private static FileDescriptor Create(SyscallStub stub, Layers layers, IdMap? map, ulong attributes)
     {
         using var userNamespace = map is null ? null : IdMapNamespace.Open(stub, map);
         var lowers = new List<FileDescriptor>();
         try
         {
-            foreach (var directory in root.LowerDirectories)
+            foreach (var directory in layers.Lower)
             {
                 lowers.Add(open_tree(Fcntl.AT_FDCWD, directory, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
                 if (userNamespace is not null)
@@ -30,7 +40,7 @@ internal static class RootMount
                 }
             }
 
-            return Mount(stub, root, lowers, readOnly);
+            return Mount(stub, layers, lowers, attributes);
         }
         finally
         {
@@ -39,13 +49,13 @@ internal static class RootMount
     }
 
     /// <exception cref="LaunchFailedException">The kernel refuses it, with its reason.</exception>
-    private static FileDescriptor Mount(SyscallStub stub, RootfsMount root, List<FileDescriptor> lowers, bool readOnly)
+    private static FileDescriptor Mount(SyscallStub stub, Layers layers, List<FileDescriptor> lowers, ulong attributes)
     {
         if (!_layersMustBeAttached)
         {
             try
             {
-                return Mount(root, readOnly, overlay => Configure(overlay, root, lowers));
+                return Mount(layers, attributes, overlay => Configure(overlay, layers, lowers));
             }
             catch (LaunchFailedException e) when (e.InnerException is KernelException { Errno: Errno.EINVAL })
             {
@@ -53,12 +63,12 @@ internal static class RootMount
             }
         }
 
-        var mount = Mount(root, readOnly, overlay => ConfigureInNamespace(stub, overlay, root, lowers));
+        var mount = Mount(layers, attributes, overlay => ConfigureInNamespace(stub, overlay, layers, lowers));
         _layersMustBeAttached = true;
         return mount;
     }
 
-    private static FileDescriptor Mount(RootfsMount root, bool readOnly, Action<FileDescriptor> configure)
+    private static FileDescriptor Mount(Layers layers, ulong attributes, Action<FileDescriptor> configure)
     {
         using var overlay = fsopen("overlay", FSOPEN_CLOEXEC);
         try
@@ -68,15 +78,15 @@ internal static class RootMount
         catch (KernelException e)
         {
             throw new LaunchFailedException(
-                $"The root file system could not be mounted (lower {string.Join(':', root.LowerDirectories)}, upper {root.UpperDirectory}): {e.Message}{ReadLog(overlay)}", e);
+                $"An overlay could not be mounted (lower {string.Join(':', layers.Lower)}, upper {layers.Upper ?? "none"}): {e.Message}{ReadLog(overlay)}", e);
         }
 
-        return fsmount(overlay, FSMOUNT_CLOEXEC, readOnly ? MOUNT_ATTR_RDONLY : 0, $"overlay over {root.UpperDirectory}");
+        return fsmount(overlay, FSMOUNT_CLOEXEC, attributes, $"overlay over {layers.Upper ?? layers.Lower[0]}");
     }
 
-    private static void Configure(FileDescriptor overlay, RootfsMount root, List<FileDescriptor> lowers)
+    private static void Configure(FileDescriptor overlay, Layers layers, List<FileDescriptor> lowers)
     {
-        foreach (var (key, value) in Parameters(root, lowers))
+        foreach (var (key, value) in Parameters(layers, lowers))
         {
             fsconfig(overlay, FSCONFIG_SET_STRING, key, value);
         }
@@ -88,14 +98,14 @@ internal static class RootMount
     /// The same by a child in a mount namespace of its own, where each layer is attached over its own folder. The overlay has copies of its own when the child, and
     /// the namespace with it, is gone; the host sees none of it.
     /// </summary>
-    private static void ConfigureInNamespace(SyscallStub stub, FileDescriptor overlay, RootfsMount root, List<FileDescriptor> lowers)
+    private static void ConfigureInNamespace(SyscallStub stub, FileDescriptor overlay, Layers layers, List<FileDescriptor> lowers)
     {
         IReadOnlyList<SyscallStep> steps =
         [
             new(Syscall.mount, Argument.Null, "/", Argument.Null, Argument.Flags((MS_REC, "MS_REC"), (MS_PRIVATE, "MS_PRIVATE")), Argument.Null),
-            .. lowers.Zip(root.LowerDirectories, (lower, directory) => new SyscallStep(
+            .. lowers.Zip(layers.Lower, (lower, directory) => new SyscallStep(
                 Syscall.move_mount, lower.Number, "", Fcntl.AT_FDCWD, directory, Argument.Flags((MOVE_MOUNT_F_EMPTY_PATH, "MOVE_MOUNT_F_EMPTY_PATH")))),
-            .. Parameters(root, lowers).Select(parameter => new SyscallStep(
+            .. Parameters(layers, lowers).Select(parameter => new SyscallStep(
                 Syscall.fsconfig, overlay.Number, Argument.Flags((FSCONFIG_SET_STRING, "FSCONFIG_SET_STRING")), parameter.Key, parameter.Value, 0)),
             new(Syscall.fsconfig, overlay.Number, Argument.Flags((FSCONFIG_CMD_CREATE, "FSCONFIG_CMD_CREATE")), Argument.Null, Argument.Null, 0),
             new(Syscall.exit_group, 0),
@@ -113,13 +123,16 @@ internal static class RootMount
     /// A detached mount has no path but that of its descriptor. "lowerdir" with all at once is understood by every kernel; since colons separate, the paths
     /// behind the descriptors may hold any character.
     /// </summary>
-    private static IEnumerable<(string Key, string Value)> Parameters(RootfsMount root, List<FileDescriptor> lowers) =>
-    [
-        ("source", "overlay"),
-        ("lowerdir", string.Join(':', lowers.Select(lower => $"/proc/self/fd/{lower.Number}"))),
-        ("upperdir", root.UpperDirectory),
-        ("workdir", root.WorkDirectory),
-    ];
+    private static IEnumerable<(string Key, string Value)> Parameters(Layers layers, List<FileDescriptor> lowers)
+    {
+        yield return ("source", "overlay");
+        yield return ("lowerdir", string.Join(':', lowers.Select(lower => $"/proc/self/fd/{lower.Number}")));
+        if (layers.Upper is not null && layers.Work is not null)
+        {
+            yield return ("upperdir", layers.Upper);
+            yield return ("workdir", layers.Work);
+        }
+    }
 
     /// <summary>The kernel tells why it refuses an overlay in the context's log, which read(2) gives (fsopen(2)).</summary>
     private static string ReadLog(FileDescriptor context)
@@ -140,4 +153,7 @@ internal static class RootMount
 
         return text.ToString();
     }
+
+    /// <summary>Folders of the host; without a writable one the overlay is read-only for good.</summary>
+    private sealed record Layers(IReadOnlyList<string> Lower, string? Upper, string? Work);
 }

@@ -67,6 +67,9 @@ internal enum SupervisorCall
 
     /// <summary>Drops the interface of <see cref="SupervisorRequest.Port"/> from those that the container keeps.</summary>
     DetachNic,
+
+    /// <summary>As Launch, for a container with a drive: a supervisor that knows nothing of drives would launch it without.</summary>
+    LaunchWithDrive,
 }
 
 internal sealed record SupervisorRequest

@@ -30,6 +30,9 @@ internal static unsafe class SysMount
     public const uint MOVE_MOUNT_F_EMPTY_PATH = 4;
 
     public const ulong MOUNT_ATTR_RDONLY = 1;
+    public const ulong MOUNT_ATTR_NOSUID = 2;
+    public const ulong MOUNT_ATTR_NODEV = 4;
+    public const ulong MOUNT_ATTR_NOEXEC = 8;
     public const ulong MOUNT_ATTR_IDMAP = 0x0010_0000;
 
     [StructLayout(LayoutKind.Sequential)]

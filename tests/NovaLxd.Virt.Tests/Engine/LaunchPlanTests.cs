@@ -1,4 +1,5 @@
 using NovaLxd.Virt.Cgroups;
+using NovaLxd.Virt.Drives;
 using NovaLxd.Virt.Engine;
 using NovaLxd.Virt.Network;
 using NovaLxd.Virt.Storage;
@@ -123,6 +124,17 @@ public sealed class LaunchPlanTests
         const ulong NewUser = 0x1000_0000;
         Assert.Equal(NewUser, LaunchPlan.CloneFlags(Spec) & NewUser);
         Assert.Equal(0UL, LaunchPlan.CloneFlags(Spec with { IdMap = null }) & NewUser);
+    }
+
+    [Fact]
+    public void ADriveIsMountedBeforeAnyPathLeadsToTheHostAndLinkedByItsLabel()
+    {
+        Assert.DoesNotContain(Lines, line => line.Contains("config-drive", StringComparison.Ordinal));
+        var drive = new DriveMount(["/containers/1/drive/files", "/containers/1/drive/image"], "/config-drive", "config-2", "disk.config");
+        var lines = LaunchPlan.Print(LaunchPlan.Build(Spec with { Drive = drive }, Inputs with { DriveMount = 11 })).Split('\n').ToList();
+        var mounted = lines.IndexOf("move_mount(11, \"\", -100, \"/config-drive\", MOVE_MOUNT_F_EMPTY_PATH)");
+        Assert.InRange(mounted, lines.IndexOf("setresuid(0, 0, 0)"), lines.FindIndex(line => line.StartsWith("mount(\"proc\"", StringComparison.Ordinal)));
+        Assert.Contains("symlinkat(\"/config-drive/disk.config\", -100, \"/dev/disk/by-label/config-2\")", lines);
     }
 
     [Fact]

@@ -2,8 +2,10 @@ using System.Collections.Concurrent;
 using System.Net.Sockets;
 using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
+using NovaLxd.Virt.Drives;
 using NovaLxd.Virt.Engine;
 using NovaLxd.Virt.Network;
+using NovaLxd.Virt.Storage;
 
 namespace NovaLxd.Virt.Tests.Engine;
 
@@ -38,6 +40,28 @@ public sealed class OutdatedSupervisorTests : IDisposable
         await engine.DetachNicAsync(Guid.NewGuid(), Nic.PortId, CancellationToken.None);
         await engine.UnfreezeAsync(Guid.NewGuid(), CancellationToken.None);
         Assert.Equal(["Hello", "Subscribe", "Unfreeze"], _heard);
+    }
+
+    /// <summary>It would launch the guest, and leave the drive out.</summary>
+    [Fact]
+    public async Task LaunchesNoGuestWithADrive()
+    {
+        await using var engine = Engine(calls: null);
+        var spec = new LaunchSpec
+        {
+            Id = Guid.NewGuid(),
+            Name = "c1",
+            Hostname = "c1",
+            Root = new RootfsMount(["/image"], "/upper", "/work"),
+            Init = [],
+            ConsoleLogPath = "/console.log",
+            ConsoleLogBytes = 4096,
+            CgroupParent = "c",
+            Drive = new DriveMount(["/files", "/image"], "/config-drive", "config-2", "disk.config"),
+        };
+        var failure = await Assert.ThrowsAsync<SupervisorOutdatedException>(() => engine.LaunchAsync(spec, CancellationToken.None));
+        Assert.Contains("LaunchWithDrive", failure.Message, StringComparison.Ordinal);
+        Assert.Equal(["Hello", "Subscribe"], _heard);
     }
 
     [Fact]

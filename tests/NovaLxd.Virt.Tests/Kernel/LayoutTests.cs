@@ -95,7 +95,8 @@ public sealed class LayoutTests : IDisposable
         ("SCM_RIGHTS", SysSocket.SCM_RIGHTS), ("MSG_TRUNC", SysSocket.MSG_TRUNC), ("MSG_NOSIGNAL", SysSocket.MSG_NOSIGNAL), ("MSG_CMSG_CLOEXEC", SysSocket.MSG_CMSG_CLOEXEC),
         ("FSOPEN_CLOEXEC", SysMount.FSOPEN_CLOEXEC), ("FSMOUNT_CLOEXEC", SysMount.FSMOUNT_CLOEXEC), ("FSCONFIG_SET_STRING", SysMount.FSCONFIG_SET_STRING), ("FSCONFIG_CMD_CREATE", SysMount.FSCONFIG_CMD_CREATE),
         ("OPEN_TREE_CLONE", SysMount.OPEN_TREE_CLONE), ("OPEN_TREE_CLOEXEC", SysMount.OPEN_TREE_CLOEXEC), ("MOVE_MOUNT_F_EMPTY_PATH", SysMount.MOVE_MOUNT_F_EMPTY_PATH),
-        ("MOUNT_ATTR_RDONLY", (long)SysMount.MOUNT_ATTR_RDONLY), ("MOUNT_ATTR_IDMAP", (long)SysMount.MOUNT_ATTR_IDMAP),
+        ("MOUNT_ATTR_RDONLY", (long)SysMount.MOUNT_ATTR_RDONLY), ("MOUNT_ATTR_NOSUID", (long)SysMount.MOUNT_ATTR_NOSUID),
+        ("MOUNT_ATTR_NODEV", (long)SysMount.MOUNT_ATTR_NODEV), ("MOUNT_ATTR_NOEXEC", (long)SysMount.MOUNT_ATTR_NOEXEC), ("MOUNT_ATTR_IDMAP", (long)SysMount.MOUNT_ATTR_IDMAP),
         ("RTM_NEWLINK", 16), ("RTM_GETLINK", 18), ("NLM_F_REQUEST", 1), ("NLM_F_ACK", 4), ("NLMSG_ERROR", 2), ("IFLA_ADDRESS", 1), ("IFLA_IFNAME", 3), ("IFLA_MTU", 4), ("IFLA_LINK", 5),
         ("IFLA_NET_NS_FD", 28), ("IFLA_LINK_NETNSID", 37), ("sizeof(struct nlmsghdr)", 16), ("sizeof(struct ifinfomsg)", 16), ("offsetof(struct ifinfomsg, ifi_index)", 4),
     ];
