@@ -10,7 +10,7 @@ public sealed record ServiceSection(string Name, KeystoneCredentials? Credential
 
 /// <summary>
 /// Everything this library reads from nova.conf: the authentication and adapter options of [placement] [neutron] [glance] [cinder]
-/// and [service_user] (keystoneauth1 loading/conf.py, adapter.py, session.py; nova/conf/{placement,neutron,glance,cinder,service_token}.py).
+/// [service_user] and [vendordata_dynamic_auth] (keystoneauth1 loading/conf.py, adapter.py, session.py; nova/conf/{placement,neutron,glance,cinder,service_token}.py).
 /// </summary>
 public sealed record OpenStackOptions
 {
@@ -21,6 +21,18 @@ public sealed record OpenStackOptions
 
     /// <summary>[service_user]: used for X-Service-Token only.</summary>
     public required ServiceSection ServiceUser { get; init; }
+
+    /// <summary>[vendordata_dynamic_auth]: the login whose token goes to the operator's own services.</summary>
+    public required ServiceSection VendorData { get; init; }
+
+    /// <summary>[api] vendordata_dynamic_connect_timeout.</summary>
+    public TimeSpan VendorDataConnectTimeout { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>[api] vendordata_dynamic_read_timeout.</summary>
+    public TimeSpan VendorDataReadTimeout { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>[api] vendordata_dynamic_ssl_certfile: authorities of the operator's own services; null: the host's.</summary>
+    public string? VendorDataCaFile { get; init; }
 
     /// <summary>[service_user] send_service_user_token.</summary>
     public bool SendServiceUserToken { get; init; }
@@ -57,6 +69,10 @@ public sealed record OpenStackOptions
             Glance = Section("glance", "image", "num_retries", ["internal", "public"]),
             Cinder = ReadCinder(reader),
             ServiceUser = Section("service_user", "identity", "connect_retries", ["internal", "public"]),
+            VendorData = Section("vendordata_dynamic_auth", "identity", "connect_retries", ["internal", "public"]),
+            VendorDataConnectTimeout = reader.Seconds("api", "vendordata_dynamic_connect_timeout", 5),
+            VendorDataReadTimeout = reader.Seconds("api", "vendordata_dynamic_read_timeout", 5),
+            VendorDataCaFile = ReadableFile(reader, "api", "vendordata_dynamic_ssl_certfile"),
             SendServiceUserToken = reader.Bool("service_user", "send_service_user_token", false),
             GlanceApiServers = [.. reader.List("glance", "api_servers", []).Select(s => reader.Url("glance", "api_servers", s)).OfType<Uri>()],
             CinderEndpointTemplate = reader.Text("cinder", "endpoint_template"),
@@ -67,6 +83,14 @@ public sealed record OpenStackOptions
 
         ServiceSection Section(string name, string serviceType, string retriesOption, string[] interfaces) =>
             new(name, KeystoneCredentials.Read(reader, name), AdapterOptions.Read(reader, name, serviceType, retriesOption, interfaces));
+    }
+
+    private static string? ReadableFile(SectionReader reader, string section, string option)
+    {
+        var path = reader.Text(section, option);
+        if (path is not null && !File.Exists(path))
+            reader.Fault(section, option, $"'{path}' does not exist or may not be read");
+        return path;
     }
 
     /// <summary>[cinder] says type and interface in one option: <c>catalog_info = type:name:interfaceURL</c>.</summary>

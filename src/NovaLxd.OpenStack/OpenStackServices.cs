@@ -6,6 +6,7 @@ using NovaLxd.OpenStack.Glance;
 using NovaLxd.OpenStack.Http;
 using NovaLxd.OpenStack.Neutron;
 using NovaLxd.OpenStack.Placement;
+using NovaLxd.OpenStack.VendorData;
 
 namespace NovaLxd.OpenStack;
 
@@ -27,6 +28,7 @@ public static class OpenStackServices
         services.AddKeystone("glance", o => o.Glance);
         services.AddKeystone("cinder", o => o.Cinder);
         services.AddKeystone("service_user", o => o.ServiceUser);
+        services.AddKeystone("vendordata_dynamic_auth", o => o.VendorData);
 
         services.AddService<IPlacementApi>("placement", o => new(o.Placement, AlwaysService: true, SendsServiceToken: false));
         services.AddSingleton<PlacementClient>();
@@ -45,6 +47,25 @@ public static class OpenStackServices
             "cinder",
             o => new(o.Cinder, AlwaysService: false, SendsServiceToken: true, Fallback: o.ServiceUser),
             o => o.CinderEndpointTemplate is { } template ? new FixedEndpoint(template) : null);
+        services.AddVendorData();
         return services;
+    }
+
+    /// <summary>Not repeated, and not found in a catalog: the operator's own services have addresses of their own.</summary>
+    private static void AddVendorData(this IServiceCollection services)
+    {
+        services.AddHttpClient(VendorDataClient.ClientName, client => (client.Timeout, client.MaxResponseContentBufferSize) = (Timeout.InfiniteTimeSpan, 4 << 20))
+            .RemoveAllLoggers()
+            .ConfigurePrimaryHttpMessageHandler(p =>
+            {
+                var options = p.GetRequiredService<OpenStackOptions>();
+                var handler = ConnectionSecurity.CreateHandler("api", new AdapterOptions { ServiceType = "", CaFile = options.VendorDataCaFile });
+                handler.ConnectTimeout = options.VendorDataConnectTimeout;
+                return handler;
+            })
+            .SetHandlerLifetime(Timeout.InfiniteTimeSpan)
+            .AddHttpMessageHandler(() => new UnreachableHandler(VendorDataClient.ClientName))
+            .AddHttpMessageHandler(p => ActivatorUtilities.CreateInstance<VendorDataToken>(p));
+        services.AddSingleton<VendorDataClient>();
     }
 }

@@ -155,6 +155,54 @@ rebuild_ended() {
         jq -e '[.instanceAction.events[] | select(.event == "compute_rebuild_instance" or .event == "compute_stop_instance") | .result] == ["Success", "Success"]'
 }
 
+# --- config drive ---
+# boot_with_drive NAME IMAGE FLAVOR: a server with a config drive, a property and a script of the user's.
+boot_with_drive() {
+    local script; script=$(mktemp)
+    printf '#!/bin/sh\necho from-the-drive > /run/user-data-ran\n' > "$script"
+    openstack server create --image "$2" --flavor "$3" --network private --key-name stack --config-drive true --property role=front \
+        --user-data "$script" --wait "$1" > /dev/null
+    rm -f "$script"
+    becomes "$1" ACTIVE
+}
+
+# drive_file NAME USER PATH
+drive_file() { guest "$2" "$1" "sudo cat /config-drive/$3"; }
+
+# drive_says NAME USER: what is on the drive is what Nova and Neutron say of the server.
+drive_says() {
+    local metadata port
+    metadata=$(drive_file "$1" "$2" openstack/latest/meta_data.json) || { echo "there is no meta_data.json in /config-drive"; return 1; }
+    jq -e --arg id "$(server_id "$1")" '.uuid == $id and .meta.role == "front" and (.public_keys | has("stack"))' <<< "$metadata" > /dev/null ||
+        { jq 'del(.random_seed)' <<< "$metadata"; return 1; }
+    port=$(port_of "$(server_id "$1")" | jq -r .mac_address)
+    drive_file "$1" "$2" openstack/latest/network_data.json | jq -e --arg mac "$port" '.links[0].ethernet_mac_address == $mac' > /dev/null ||
+        { echo "network_data.json does not have $port"; return 1; }
+    [ "$(openstack server show -f value -c config_drive "$1")" = True ] || { echo "Nova does not say that $1 has a config drive"; return 1; }
+    [ "$(guest "$2" "$1" 'sudo dd if=/dev/disk/by-label/config-2 bs=1 skip=32769 count=5 2>/dev/null')" = CD001 ] || { echo "config-2 is no image"; return 1; }
+}
+
+reads_config_drive() {
+    local rc=0
+    boot_with_drive driven busybox m1.nano && wait_for 180 guest root driven true && drive_says driven root || rc=1
+    [ $rc != 0 ] || { openstack server reboot --wait --hard driven > /dev/null && wait_for 180 guest root driven true && drive_says driven root; } || rc=1
+    openstack server delete --wait driven && [ $rc = 0 ]
+}
+
+# cloud-init takes the drive before it would ask the metadata service.
+cloud_init_reads_config_drive() {
+    local rc=0
+    if boot_with_drive clouded debian-12 m1.small && wait_for 300 guest debian clouded 'cloud-init status --wait > /dev/null'; then
+        guest debian clouded 'grep "ConfigDrive.*/config-drive" /run/cloud-init/result.json' ||
+            { guest debian clouded 'cat /run/cloud-init/result.json'; rc=1; }
+        [ "$(guest debian clouded 'cat /run/user-data-ran')" = from-the-drive ] || { echo "the user's script did not run"; rc=1; }
+        drive_says clouded debian || rc=1
+    else
+        rc=1
+    fi
+    openstack server delete --wait clouded && [ $rc = 0 ]
+}
+
 # kill -9: the guest goes on meanwhile, and the successor knows it.
 survives_kill_of() {
     local name=$1 pid _started before after
@@ -241,6 +289,8 @@ cloud_checks() {
     check "files survive a reboot" with_busybox keeps_files
     check "port added and removed" with_busybox adds_and_removes_port
     check "network and address added and removed" with_busybox adds_and_removes_network
+    check "config drive" reads_config_drive
+    check "config drive and cloud-init" cloud_init_reads_config_drive
     check "service killed, guest lives" with_busybox survives_kill_of novalxd
     check "supervisor killed, guest lives" with_busybox survives_kill_of novalxd-supervisor
     check "rebuild" with_busybox rebuilds_running

@@ -157,3 +157,10 @@ internal sealed record ServiceUserSection : ClientSection
     /// <summary>Whether a token of this service goes along with the user's, so that long work outlives the user's token.</summary>
     public bool SendServiceUserToken { get; init; }
 }
+
+/// <summary>[vendordata_dynamic_auth] (nova/conf/vendordata.py): the login whose token goes along to vendordata_dynamic_targets.</summary>
+internal sealed record VendordataAuthSection : ClientSection
+{
+    /// <summary>How often Keystone is asked again.</summary>
+    public int ConnectRetries { get; init; } = 3;
+}

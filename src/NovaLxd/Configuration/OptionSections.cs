@@ -3,6 +3,7 @@ using NovaLxd.Images;
 using NovaLxd.Instances;
 using NovaLxd.Logging;
 using NovaLxd.Messaging;
+using NovaLxd.Metadata;
 using NovaLxd.Network;
 using NovaLxd.Notifications;
 using NovaLxd.Periodic;
@@ -22,6 +23,8 @@ internal static class OptionSections
         ("DEFAULT", typeof(InstanceOptions)),
         ("DEFAULT", typeof(NetworkOptions)),
         ("DEFAULT", typeof(PeriodicOptions)),
+        ("DEFAULT", typeof(ConfigDriveOptions)),
+        ("api", typeof(MetadataOptions)),
         ("cinder", typeof(CinderSection)),
         ("compute", typeof(ComputeSectionOptions)),
         ("filter_scheduler", typeof(FilterSchedulerOptions)),
@@ -35,6 +38,7 @@ internal static class OptionSections
         ("oslo_messaging_rabbit", typeof(RabbitOptions)),
         ("placement", typeof(PlacementSection)),
         ("service_user", typeof(ServiceUserSection)),
+        ("vendordata_dynamic_auth", typeof(VendordataAuthSection)),
         ("workarounds", typeof(WorkaroundOptions)),
     ];
 

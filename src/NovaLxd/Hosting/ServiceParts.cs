@@ -5,6 +5,7 @@ using NovaLxd.Configuration;
 using NovaLxd.Images;
 using NovaLxd.Instances;
 using NovaLxd.Messaging;
+using NovaLxd.Metadata;
 using NovaLxd.Network;
 using NovaLxd.Notifications;
 using NovaLxd.OpenStack;
@@ -78,7 +79,11 @@ internal static class ServiceParts
         services.AddOpenStack(_ => openStack);
         services.AddSingleton(p => ProviderConfiguration.Load(
             p.GetRequiredService<ComputeSectionOptions>().ProviderConfigLocation, p.GetRequiredService<ILogger<ProviderConfiguration>>()));
-        services.AddSingleton(p => p.GetRequiredService<LxdOptions>().ToVirtOptions(p.GetRequiredService<ServiceOptions>()));
+        services.AddSingleton(p =>
+        {
+            var options = p.GetRequiredService<LxdOptions>().ToVirtOptions(p.GetRequiredService<ServiceOptions>());
+            return options with { IsoCommand = p.GetRequiredService<ConfigDriveOptions>().MkisofsCmd };
+        });
         services.AddVirt();
     }
 
@@ -96,6 +101,8 @@ internal static class ServiceParts
         services.AddSingleton<GuestPassword>();
         services.AddSingleton<InstanceStop>();
         services.AddSingleton<InstanceErrors>();
+        services.AddSingleton<VendorData>();
+        services.AddSingleton<ConfigDrives>();
         services.AddSingleton<InstanceSpawner>();
         services.AddSingleton<InstanceTeardown>();
         services.AddSingleton<BuildFailures>();

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using NovaLxd.Images;
 using NovaLxd.Messaging;
+using NovaLxd.Metadata;
 using NovaLxd.Objects;
 using NovaLxd.Outcomes;
 using NovaLxd.Virt;
@@ -15,19 +16,20 @@ internal sealed class InstanceSpawner(
     IContainerDriver driver,
     InstanceImages images,
     ContainerSpecs specs,
+    ConfigDrives configDrives,
     InstancePlugging plugging,
     ILogger<InstanceSpawner> logger)
 {
-    /// <summary>(1) image (2) container (3) ports, until Neutron says they are up (4) start.</summary>
+    /// <summary>(1) image (2) container, with a config drive if it wants one (3) ports, until Neutron says they are up (4) start.</summary>
     /// <exception cref="BuildAbortException">No other host would do better: image, flavor or ports are at fault.</exception>
     public async Task SpawnAsync(
-        RequestContext context, Instance instance, ImageDescription image, NetworkInfo networkInfo, IReadOnlyList<InjectedFile> files,
+        RequestContext context, Instance instance, ImageDescription image, NetworkInfo networkInfo, IReadOnlyList<InjectedFile> files, string? adminPassword,
         CancellationToken cancellationToken)
     {
         await using var undo = new Undo(logger);
         try
         {
-            await CreateAsync(context, instance, image, files, undo, cancellationToken);
+            await CreateAsync(context, instance, image, networkInfo, files, adminPassword, undo, cancellationToken);
 
             // (3)
             await plugging.PlugAsync(context, instance, networkInfo, cancellationToken);
@@ -46,15 +48,17 @@ internal sealed class InstanceSpawner(
     /// <summary>(1) and (2) only, for an instance that is to be off: the rest is done when it is powered on.</summary>
     /// <exception cref="BuildAbortException">As above.</exception>
     public async Task MakeAsync(
-        RequestContext context, Instance instance, ImageDescription image, IReadOnlyList<InjectedFile> files, CancellationToken cancellationToken)
+        RequestContext context, Instance instance, ImageDescription image, NetworkInfo networkInfo, IReadOnlyList<InjectedFile> files, string? adminPassword,
+        CancellationToken cancellationToken)
     {
         await using var undo = new Undo(logger);
-        await CreateAsync(context, instance, image, files, undo, cancellationToken);
+        await CreateAsync(context, instance, image, networkInfo, files, adminPassword, undo, cancellationToken);
         undo.Keep();
     }
 
     private async Task CreateAsync(
-        RequestContext context, Instance instance, ImageDescription image, IReadOnlyList<InjectedFile> files, Undo undo, CancellationToken cancellationToken)
+        RequestContext context, Instance instance, ImageDescription image, NetworkInfo networkInfo, IReadOnlyList<InjectedFile> files, string? adminPassword,
+        Undo undo, CancellationToken cancellationToken)
     {
         // (1) Once for each content; builds of the same image wait for one download.
         await images.EnsureAsync(context, image, instance.Flavor, cancellationToken);
@@ -63,6 +67,7 @@ internal sealed class InstanceSpawner(
         var spec = specs.From(instance, image.Key, files);
         await driver.DeleteAsync(spec.Id, cancellationToken);
         undo.Add("container", token => driver.DeleteAsync(spec.Id, token));
-        await driver.CreateAsync(spec, cancellationToken);
+        var drive = await configDrives.BuildAsync(context, instance, networkInfo, files, adminPassword, cancellationToken);
+        await driver.CreateAsync(spec with { Drive = drive }, cancellationToken);
     }
 }

@@ -123,6 +123,12 @@ internal sealed class Instance(JObject primitive) : NovaObject(primitive), INova
 
     internal NovaList<KeyPair>? KeyPairs => GetObject<NovaList<KeyPair>>("keypairs");
 
+    /// <summary>Null also when it was not loaded.</summary>
+    internal Ec2Ids? Ec2Ids => IsSet("ec2_ids") ? GetObject<Ec2Ids>("ec2_ids") : null;
+
+    /// <summary>Null also when it was not loaded.</summary>
+    internal InstanceDeviceMetadata? DeviceMetadata => IsSet("device_metadata") ? GetObject<InstanceDeviceMetadata>("device_metadata") : null;
+
     internal NovaList<Tag>? Tags => GetObject<NovaList<Tag>>("tags");
 
     internal TrustedCerts? TrustedCerts => GetObject<TrustedCerts>("trusted_certs");

@@ -21,6 +21,9 @@ internal sealed class RescheduledByPolicyException(string instanceUuid, string r
 internal sealed class ComputeResourcesUnavailableException(string reason)
     : OutcomeException($"This host has not enough of what is asked for: {reason}.", 400);
 
+/// <summary>This host cannot read what an instance is to be told of itself.</summary>
+internal sealed class MetadataUnavailableException(string message, Exception? inner = null) : OutcomeException(message, 500, inner);
+
 /// <summary>The port was not plugged in time, or Neutron said that it could not.</summary>
 internal sealed class VirtualInterfaceCreateException(string message, Exception? inner = null) : BuildAbortException(message, 500, inner);
 

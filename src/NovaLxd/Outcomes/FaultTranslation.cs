@@ -42,6 +42,7 @@ internal static class FaultTranslation
         Out<RescheduledException>("RescheduledException"),
         Out<ComputeResourcesUnavailableException>("ComputeResourcesUnavailable"),
         Out<VirtualInterfaceCreateException>("VirtualInterfaceCreateException"),
+        Out<MetadataUnavailableException>("NovaException"),
         Out<ImageUnacceptableException>("ImageUnacceptable"),
         Out<ImageNotFoundException>("ImageNotFound"),
         Out<ImageNotActiveException>("ImageNotActive"),

@@ -87,11 +87,11 @@ internal static class HostTraits
     private static class Capabilities
     {
         /// <summary>disk_format says nothing of what is in an image: whatever Glance calls it, it is recognised by content.</summary>
-        public static readonly string[] Supported = ["COMPUTE_IMAGE_TYPE_RAW", "COMPUTE_NET_ATTACH_INTERFACE", "COMPUTE_NET_ATTACH_INTERFACE_WITH_TAG"];
+        public static readonly string[] Supported = ["COMPUTE_IMAGE_TYPE_RAW", "COMPUTE_NET_ATTACH_INTERFACE", "COMPUTE_NET_ATTACH_INTERFACE_WITH_TAG", "COMPUTE_DEVICE_TAGGING"];
 
         public static readonly string[] All =
         [
-            .. Supported, "COMPUTE_DEVICE_TAGGING",
+            .. Supported,
             "COMPUTE_VOLUME_ATTACH_WITH_TAG", "COMPUTE_VOLUME_EXTEND", "COMPUTE_VOLUME_MULTI_ATTACH", "COMPUTE_TRUSTED_CERTS", "COMPUTE_ACCELERATORS",
             "COMPUTE_SAME_HOST_COLD_MIGRATE", "COMPUTE_RESCUE_BFV", "COMPUTE_SECURITY_UEFI_SECURE_BOOT", "COMPUTE_SOCKET_PCI_NUMA_AFFINITY",
             "COMPUTE_REMOTE_MANAGED_PORTS", "COMPUTE_EPHEMERAL_ENCRYPTION", "COMPUTE_IMAGE_TYPE_QCOW2", "COMPUTE_IMAGE_TYPE_AKI",

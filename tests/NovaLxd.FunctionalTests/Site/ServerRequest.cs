@@ -14,6 +14,9 @@ internal sealed record ServerRequest
 
     /// <summary>GiB.</summary>
     public int RootGb { get; init; } = 1;
+
+    /// <summary>What is asked for besides, put into the arguments of build_and_run_instance.</summary>
+    public Action<JObject>? Change { get; init; }
 }
 
 /// <summary>A server that was asked for.</summary>
@@ -64,6 +67,7 @@ internal sealed record Server(string Uuid, string RequestId, JObject Arguments)
         var device = (JObject)arguments["block_device_mapping"]!["nova_object.data"]!["objects"]![0]!["nova_object.data"]!;
         device["id"] = id;
         device["uuid"] = Guid.NewGuid().ToString();
+        request.Change?.Invoke(arguments);
         return new Server(uuid, $"req-{Guid.NewGuid()}", arguments);
     }
 }

@@ -4,6 +4,7 @@ using NovaLxd.Conductor;
 using NovaLxd.Images;
 using NovaLxd.Instances;
 using NovaLxd.Messaging;
+using NovaLxd.Metadata;
 using NovaLxd.Network;
 using NovaLxd.Notifications;
 using NovaLxd.Objects;
@@ -19,7 +20,9 @@ internal sealed class BuildAndRunInstance(
     ResourceTracker resources,
     ServerGroupPolicy serverGroups,
     InstancePorts ports,
+    DeviceTags tags,
     InstanceSpawner spawner,
+    ConfigDrives configDrives,
     BuildFailures failures,
     IContainerDriver driver, PowerStates powerStates,
     INotifier notifier,
@@ -129,6 +132,11 @@ internal sealed class BuildAndRunInstance(
 
         // (4)
         await DiskNames.AssignAsync(conductor, context, instance, request.BlockDeviceMapping, cancellationToken);
+        if (HasTags(request))
+        {
+            await tags.UpdateAsync(context, instance, cancellationToken);
+        }
+
         instance.VmState = VmState.Building;
         instance.TaskState = TaskState.BlockDeviceMapping;
         await conductor.SaveAsync(context, instance, cancellationToken);
@@ -138,7 +146,7 @@ internal sealed class BuildAndRunInstance(
         // (5)
         var id = Guid.Parse(instance.Uuid);
         undo.Add("container", token => driver.DeleteAsync(id, token));
-        await spawner.SpawnAsync(context, instance, image, networkInfo, files, cancellationToken);
+        await spawner.SpawnAsync(context, instance, image, networkInfo, files, request.AdminPassword, cancellationToken);
 
         // (6)
         await SaveActiveAsync(context, instance, networkInfo, cancellationToken);
@@ -147,6 +155,10 @@ internal sealed class BuildAndRunInstance(
         logger.LogInformation("Took {Seconds:0.00} seconds to build instance.", time.GetElapsedTime(started).TotalSeconds);
     }
 
+    private static bool HasTags(Request request) =>
+        request.RequestedNetworks?.Objects.Any(network => network.Tag is { Length: > 0 }) == true
+        || request.BlockDeviceMapping?.Objects.Any(disk => disk.Tag is { Length: > 0 }) == true;
+
     private async Task SaveActiveAsync(RequestContext context, Instance instance, NetworkInfo networkInfo, CancellationToken cancellationToken)
     {
         instance.SystemMetadata.Remove(InstancePorts.AllocatedKey);
@@ -154,6 +166,7 @@ internal sealed class BuildAndRunInstance(
         instance.PowerState = await powerStates.GetAsync(instance, cancellationToken);
         instance.VmState = VmState.Active;
         instance.TaskState = null;
+        configDrives.Record(instance);
         instance.LaunchedAt = time.GetUtcNow();
         await conductor.SaveAsync(context, instance, [TaskState.Spawning], cancellationToken);
     }

@@ -40,11 +40,6 @@ internal static class BuildChecks
             {
                 Refuse("Volumes are not supported by this host yet: boot from an image with a local root disk.");
             }
-
-            if (disk.Tag is { Length: > 0 })
-            {
-                Refuse("Device tags are not supported by this host yet.");
-            }
         }
     }
 }

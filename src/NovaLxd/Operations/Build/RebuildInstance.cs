@@ -167,8 +167,8 @@ internal sealed class RebuildInstance(
         var instance = request.Instance;
         var (image, networkInfo, files) = ingredients;
         await (stopped
-            ? spawner.MakeAsync(context, instance, image, files, cancellationToken)
-            : spawner.SpawnAsync(context, instance, image, networkInfo, files, cancellationToken));
+            ? spawner.MakeAsync(context, instance, image, networkInfo, files, request.NewPass, cancellationToken)
+            : spawner.SpawnAsync(context, instance, image, networkInfo, files, request.NewPass, cancellationToken));
 
         // (7)
         instance.PowerState = await powerStates.GetAsync(instance, cancellationToken);

@@ -22,7 +22,7 @@ internal sealed class GetInstanceDiagnostics(IContainerDriver driver, PowerState
         diagnostics.HypervisorOs = "linux";
         diagnostics.State = PowerState.Name(await powerStates.GetAsync(instance, cancellationToken));
         diagnostics.Uptime = (int)usage.Uptime.TotalSeconds;
-        diagnostics.ConfigDrive = false;
+        diagnostics.ConfigDrive = instance.ConfigDrive is { Length: > 0 };
         diagnostics.MemoryDetails = Memory(usage);
         diagnostics.CpuDetails = [Cpu(usage)];
         diagnostics.NicDetails = [.. usage.Ports.Select(Nic)];
