@@ -41,7 +41,7 @@ internal sealed class LaunchAttempt : IDisposable
     public FileDescriptor? Network { get; private set; }
 
     /// <summary>
-    /// 1 root mount and drive, 2 cgroup with limits, 3 channel, 4 clone, 5 id maps, 6 into the cgroup, 7 <paramref name="cloned"/> (the record: from here on a
+    /// 1 root mounts and drive, 2 cgroup with limits, 3 channel, 4 clone, 5 id maps, 6 into the cgroup, 7 <paramref name="cloned"/> (the record: from here on a
     /// successor finds the process), 8 go, 9 interfaces, while the child mounts, 10 go.
     /// </summary>
     /// <param name="oldNetwork">Where the interfaces are when the guest has rebooted; not owned.</param>
@@ -53,6 +53,7 @@ internal sealed class LaunchAttempt : IDisposable
         try
         {
             using var root = RootMount.Create(context.Stub, spec.Root, spec.IdMap, spec.Security.ReadOnlyRoot);
+            using var rescued = spec.RescuedRoot is null ? null : RootMount.Create(context.Stub, spec.RescuedRoot, spec.IdMap, readOnly: false);
             using var drive = spec.Drive is null ? null : RootMount.CreateReadOnly(context.Stub, spec.Drive.Layers, spec.IdMap);
             cgroup = context.Cgroups.Create(spec.CgroupParent, spec.Name, spec.Limits, spec.IdMap);
             foreach (var sentence in cgroup.Unenforced)
@@ -60,7 +61,7 @@ internal sealed class LaunchAttempt : IDisposable
                 context.Log.Warning($"{spec.Name}: {sentence}");
             }
 
-            attempt = Clone(context, spec, root, drive, cgroup, oldNetwork);
+            attempt = Clone(context, spec, new Mounts(root, rescued, drive), cgroup, oldNetwork);
             attempt.Prepare();
             cloned(attempt);
             attempt.Go();
@@ -170,23 +171,24 @@ internal sealed class LaunchAttempt : IDisposable
     }
 
     private static LaunchAttempt Clone(
-        SupervisorContext context, LaunchSpec spec, FileDescriptor root, FileDescriptor? drive, ContainerCgroup cgroup, FileDescriptor? oldNetwork)
+        SupervisorContext context, LaunchSpec spec, Mounts mounts, ContainerCgroup cgroup, FileDescriptor? oldNetwork)
     {
         var (ours, childs) = SysSocket.socketpair(SysSocket.AF_UNIX, SysSocket.SOCK_SEQPACKET | SysSocket.SOCK_CLOEXEC);
         using (childs)
         {
             using var unified = OwnUnified(cgroup);
-            var steps = LaunchPlan.Build(spec, Inputs(context, spec, root.Number, drive?.Number, childs.Number, cgroup));
-            int[] kept = drive is null ? [root.Number, childs.Number] : [root.Number, childs.Number, drive.Number];
+            var steps = LaunchPlan.Build(spec, Inputs(context, spec, mounts, childs.Number, cgroup));
+            int[] kept = [.. mounts.Numbers, childs.Number];
             return new LaunchAttempt(
                 context, spec, ChildProcess.Start(context.Stub, steps, kept, LaunchPlan.CloneFlags(spec), unified), ours, cgroup, oldNetwork);
         }
     }
 
-    private static LaunchInputs Inputs(SupervisorContext context, LaunchSpec spec, int root, int? drive, int channel, ContainerCgroup cgroup) => new()
+    private static LaunchInputs Inputs(SupervisorContext context, LaunchSpec spec, Mounts mounts, int channel, ContainerCgroup cgroup) => new()
     {
-        RootMount = root,
-        DriveMount = drive,
+        RootMount = mounts.Root.Number,
+        RescuedRootMount = mounts.Rescued?.Number,
+        DriveMount = mounts.Drive?.Number,
         Channel = channel,
         StagingDirectory = context.StagingDirectory,
         Devices = context.Host.Devices,
@@ -249,5 +251,11 @@ internal sealed class LaunchAttempt : IDisposable
                 _context.Log.Warning($"{_spec.Name}: {nic.GuestName} ({nic.HostDevice}) was deleted by the guest and stays away over its reboot");
             }
         }
+    }
+
+    /// <summary>Detached mounts that the child takes along.</summary>
+    private readonly record struct Mounts(FileDescriptor Root, FileDescriptor? Rescued, FileDescriptor? Drive)
+    {
+        public IEnumerable<int> Numbers => new[] { Root, Rescued, Drive }.OfType<FileDescriptor>().Select(mount => mount.Number);
     }
 }

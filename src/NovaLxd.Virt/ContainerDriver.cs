@@ -29,6 +29,7 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
     private readonly ContainerPorts _ports;
     private readonly PortHotplug _hotplug;
     private readonly ContainerDrives _drives;
+    private readonly ContainerRoots _roots;
     private readonly ContainerRelease _release;
     private readonly ContainerRecovery _recovery;
     private readonly ContainerEvents _events;
@@ -47,6 +48,7 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
         _ports = new ContainerPorts(plug, _store, () => host.BootId, logger);
         _hotplug = new PortHotplug(engine, plug, _store, () => host.BootId, logger);
         _drives = new ContainerDrives(new DriveImage(options.IsoCommand));
+        _roots = new ContainerRoots(engine, storage, _store, _locks, logger);
         _release = new ContainerRelease(engine, storage, _ports, _store);
         _recovery = new ContainerRecovery(engine, storage, _store, _locks, _release, ids, logger);
         _seccomp = new SeccompFilters(options.SeccompProfilePath);
@@ -194,12 +196,11 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
         }
 
         await using var undo = new Undo(_logger);
-        var root = await _storage.MountAsync(id, cancellationToken).ConfigureAwait(false);
-        undo.Add("the mount", token => _storage.UnmountAsync(id, token));
+        var (root, rescued) = await _roots.MountAsync(record, undo, cancellationToken).ConfigureAwait(false);
         var nics = await _ports.PlugAllAsync(record, undo, cancellationToken).ConfigureAwait(false);
 
         var lxcfs = _host.HasLxcfs ? _options.LxcfsPath : null;
-        await _engine.LaunchAsync(LaunchSpecs.From(record, root, nics, _store.Folder(id), lxcfs, _seccomp.Find(record.Spec.Security), _options), cancellationToken).ConfigureAwait(false);
+        await _engine.LaunchAsync(LaunchSpecs.From(record, root, rescued, nics, _store.Folder(id), lxcfs, _seccomp.Find(record.Spec.Security), _options), cancellationToken).ConfigureAwait(false);
         undo.Add("the launch", async token =>
         {
             await _engine.StopAsync(id, TimeSpan.Zero, token).ConfigureAwait(false);
@@ -236,6 +237,10 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
             ? throw new ContainerStateException($"{running.Name} is frozen and cannot be rebooted: unfreeze it first.")
             : await _engine.RebootAsync(id, grace, cancellationToken).ConfigureAwait(false);
     }
+
+    public Task RescueAsync(Guid id, string imageKey, CancellationToken cancellationToken) => _roots.RescueAsync(id, imageKey, cancellationToken);
+
+    public Task UnrescueAsync(Guid id, CancellationToken cancellationToken) => _roots.UnrescueAsync(id, cancellationToken);
 
     public async Task FreezeAsync(Guid id, CancellationToken cancellationToken)
     {
@@ -281,7 +286,7 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
             await _storage.UnmountAsync(id, cancellationToken).ConfigureAwait(false);
         }
 
-        await _storage.DeleteRootfsAsync(id, cancellationToken).ConfigureAwait(false);
+        await ContainerRoots.DeleteAsync(_storage, id, cancellationToken).ConfigureAwait(false);
         _store.Remove(id);
         if (record?.IdMap is { } range)
         {
@@ -377,6 +382,7 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
         State = known?.State ?? (record.Situation.Crashed ? ContainerState.Crashed : ContainerState.Stopped),
         Spec = record.Spec,
         Ports = record.Situation.Ports,
+        Rescued = record.Rescue is not null,
         InitPid = IsRunning(known) ? known!.InitPid : 0,
         StartedAt = IsRunning(known) ? known!.StartedAt : null,
         LastExit = IsRunning(known) ? null : known?.LastExit ?? record.Situation.LastExit,

@@ -26,6 +26,9 @@ public sealed record ContainerInfo
 
     public IReadOnlyList<PortSpec> Ports { get; init; } = [];
 
+    /// <summary>Whether it boots a rescue image in place of its own root.</summary>
+    public bool Rescued { get; init; }
+
     /// <summary>Init's process id on the host; 0 when stopped.</summary>
     public int InitPid { get; init; }
 

@@ -3,7 +3,7 @@ using NovaLxd.Virt.Engine;
 
 namespace NovaLxd.Virt;
 
-/// <summary>What a container is, on disk (container.json): written twice in its life, and safe from a power failure once it is created.</summary>
+/// <summary>What a container is, on disk (container.json): written when it is made and when it is rescued or that ends, and safe from a power failure once it is created.</summary>
 internal sealed record ContainerRecord
 {
     public required Guid Id { get; init; }
@@ -14,12 +14,18 @@ internal sealed record ContainerRecord
     /// <summary>Null: privileged.</summary>
     public IdMap? IdMap { get; init; }
 
+    /// <summary>While it is rescued; null: it boots its own root.</summary>
+    public RescueRecord? Rescue { get; init; }
+
     /// <summary>False while it is being made: what a killed service left is taken away by the next one.</summary>
     public bool Created { get; init; }
 
     [JsonIgnore]
     public ContainerSituation Situation { get; init; } = new();
 }
+
+/// <summary>A root above another image is booted in place of the container's own.</summary>
+internal sealed record RescueRecord(string ImageKey);
 
 /// <summary>
 /// What a container has on the host just now, on disk (state.json). Written before the host is changed, so that it names at least what is there; survives

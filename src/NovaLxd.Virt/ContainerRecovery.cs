@@ -71,6 +71,11 @@ internal sealed class ContainerRecovery(
             return null;
         }
 
+        if (record.Rescue is null)
+        {
+            await storage.DeleteRootfsAsync(ContainerRoots.RescueRootOf(record.Id), cancellationToken).ConfigureAwait(false);
+        }
+
         var known = await engine.FindAsync(record.Id, cancellationToken).ConfigureAwait(false);
         if (known is { State: ContainerState.Running or ContainerState.Frozen })
         {

@@ -18,7 +18,7 @@ internal sealed class ContainerRelease(IContainerEngine engine, IStorageBackend 
             await engine.ForgetAsync(record.Id, cancellationToken).ConfigureAwait(false);
         }
 
-        await storage.UnmountAsync(record.Id, cancellationToken).ConfigureAwait(false);
+        await ContainerRoots.UnmountAsync(storage, record, cancellationToken).ConfigureAwait(false);
         if (situation.PluggedInBoot is not null || situation.FormerPorts.Count > 0)
         {
             await ports.UnplugAllAsync(record, cancellationToken).ConfigureAwait(false);
@@ -41,7 +41,7 @@ internal sealed class ContainerRelease(IContainerEngine engine, IStorageBackend 
             await engine.ForgetAsync(record.Id, cancellationToken).ConfigureAwait(false);
         }
 
-        await storage.UnmountAsync(record.Id, cancellationToken).ConfigureAwait(false);
+        await ContainerRoots.UnmountAsync(storage, record, cancellationToken).ConfigureAwait(false);
         if (record.Situation.PluggedInBoot is not null || record.Situation.FormerPorts.Count > 0)
         {
             await ports.UnplugAllAsync(record, cancellationToken).ConfigureAwait(false);

@@ -68,6 +68,17 @@ public interface IContainerDriver
     /// </summary>
     Task<bool> RebootAsync(Guid id, TimeSpan grace, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// A stopped container boots a fresh root above another image from its next start on, until <see cref="UnrescueAsync"/>, and has its own at
+    /// /mnt/instance: same name, ids, ports and limits. When it was rescued before, what was changed in that root is lost.
+    /// </summary>
+    /// <exception cref="ContainerStateException">It runs.</exception>
+    Task RescueAsync(Guid id, string imageKey, CancellationToken cancellationToken);
+
+    /// <summary>A stopped container boots its own root again, and the other is gone. Nothing is done to one that is not rescued.</summary>
+    /// <exception cref="ContainerStateException">It runs, rescued.</exception>
+    Task UnrescueAsync(Guid id, CancellationToken cancellationToken);
+
     Task FreezeAsync(Guid id, CancellationToken cancellationToken);
 
     Task UnfreezeAsync(Guid id, CancellationToken cancellationToken);

@@ -11,18 +11,19 @@ internal static class LaunchSpecs
     public const string ConsoleLogFile = "console.log";
 
     public static LaunchSpec From(
-        ContainerRecord record, RootfsMount root, IReadOnlyList<ContainerNic> nics, string folder, string? lxcfsPath, byte[]? seccompFilter,
+        ContainerRecord record, RootfsMount root, RootfsMount? rescued, IReadOnlyList<ContainerNic> nics, string folder, string? lxcfsPath, byte[]? seccompFilter,
         VirtOptions options) => new()
         {
             Id = record.Id,
             Name = record.Spec.Name,
             Hostname = record.Spec.Hostname,
             Root = root,
+            RescuedRoot = rescued,
             IdMap = record.IdMap,
-            Init = record.Spec.Init,
+            Init = rescued is null ? record.Spec.Init : [], // Of the rescue image nothing is known.
             Environment = record.Spec.Environment,
             Limits = record.Spec.Limits,
-            Security = record.Spec.Security,
+            Security = rescued is null ? record.Spec.Security : record.Spec.Security with { ReadOnlyRoot = false },
             SeccompFilter = seccompFilter,
             Nics = nics,
             Drive = ContainerDrives.MountOf(record.Spec.Drive, folder),

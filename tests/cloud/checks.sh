@@ -70,6 +70,24 @@ logs_in_with() {
         "root@$(floating_ip "$1")" true < /dev/null
 }
 
+# What is mended from the rescue system is there afterwards; what was done to the rescue system is not.
+rescues() {
+    guest root busybox 'echo broken > /root/rescued && sync' &&
+        openstack server rescue --password rescue-1234 busybox > /dev/null && becomes busybox RESCUE && logs_in || return 1
+    [ "$(guest root busybox 'cat /mnt/instance/root/rescued')" = broken ] || { echo "the server's own root is not at /mnt/instance"; return 1; }
+    wait_for 60 logs_in_with busybox rescue-1234 || { echo "no login with the password of the rescue"; return 1; }
+    guest root busybox 'echo mended > /mnt/instance/root/rescued; echo lost > /root/mark' &&
+        openstack server unrescue busybox && becomes busybox ACTIVE && pings_soon busybox && logs_in || return 1
+    [ "$(guest root busybox 'cat /root/rescued')" = mended ] || { echo "what was written in the rescue is not there"; return 1; }
+    guest root busybox '[ ! -e /root/mark ] && [ ! -e /mnt/instance ]' || { echo "the server booted its rescue system, or has something of it"; return 1; }
+}
+deletes_while_rescued() {
+    local id; id=$(server_id busybox)
+    openstack server rescue busybox > /dev/null && becomes busybox RESCUE && openstack server delete --wait busybox || return 1
+    [ "$(rest GET placement "/allocations/$id" | jq '.allocations | length')" = 0 ] || { echo "Placement still has an allocation for $id"; return 1; }
+    [ -z "$(find "$STACK_STATE/compute/instances" -name "*$id*")" ]
+}
+
 shows_diagnostics() {
     openstack server show --diagnostics busybox
     rest GET compute "/servers/$(server_id busybox)/diagnostics" | jq -e '.memory_details.maximum == 128 and .num_cpus == 1 and .state == "running"'
@@ -284,6 +302,8 @@ cloud_checks() {
     check "console log" with_busybox shows_console_log
     check "diagnostics" with_busybox shows_diagnostics
     check "password" with_busybox sets_password
+    check "rescue and unrescue" with_busybox rescues
+    check "delete while rescued" with_busybox deletes_while_rescued
     check "memory limit" with_busybox keeps_memory_limit
     check "disk limit" with_busybox keeps_disk_limit
     check "files survive a reboot" with_busybox keeps_files

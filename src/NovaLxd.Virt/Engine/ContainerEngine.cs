@@ -26,6 +26,11 @@ internal sealed class ContainerEngine(VirtOptions options, TimeProvider time, IL
         var answer = await AskAsync(new SupervisorRequest { Sequence = 0, Call = call, Id = spec.Id, Spec = spec }, true, cancellationToken)
             .ConfigureAwait(false);
         _specs[spec.Id] = spec;
+        if (spec.RescuedRoot is not null)
+        {
+            await CheckRescueAsync(spec, cancellationToken).ConfigureAwait(false);
+        }
+
         return answer.Container!;
     }
 
@@ -107,6 +112,19 @@ internal sealed class ContainerEngine(VirtOptions options, TimeProvider time, IL
             _specs[message.Container.Id] = message.Spec!;
         }).ConfigureAwait(false);
         return [.. found.Values];
+    }
+
+    /// <summary>The supervisor tells what it was given as far as it understands it: one older than rescue has launched the rescue image without the root to be rescued.</summary>
+    private async Task CheckRescueAsync(LaunchSpec spec, CancellationToken cancellationToken)
+    {
+        await ListAsync(spec.Id, cancellationToken).ConfigureAwait(false);
+        if (_specs.GetValueOrDefault(spec.Id) is { RescuedRoot: null })
+        {
+            await StopAsync(spec.Id, TimeSpan.Zero, cancellationToken).ConfigureAwait(false);
+            await ForgetAsync(spec.Id, cancellationToken).ConfigureAwait(false);
+            throw new SupervisorException(
+                "The supervisor that runs is older than this service and cannot rescue. Have it execute the new program by 'kill -USR2', which keeps the containers, and try again.");
+        }
     }
 
     private async Task<LaunchSpec> GetSpecAsync(Guid id, CancellationToken cancellationToken)

@@ -10,6 +10,8 @@ internal sealed record LaunchInputs
 
     /// <summary>That of the drive; null: there is none.</summary>
     public int? DriveMount { get; init; }
+    /// <summary>The detached mount of the instance's own root, when it is rescued.</summary>
+    public int? RescuedRootMount { get; init; }
 
     /// <summary>
     /// The child's end of a socket pair: a byte comes when the parent has written id maps and cgroups, another when the interfaces are there, and the

@@ -30,6 +30,9 @@ internal static class LaunchPlan
     /// <summary>Parts of /proc that stay visible but cannot be written.</summary>
     public static readonly IReadOnlyList<string> ReadOnlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sysrq-trigger"];
 
+    /// <summary>Where a rescued container has the root that it boots otherwise.</summary>
+    public const string RescuedRoot = "/mnt/instance";
+
     /// <summary>Tried one after the other when the spec names no init.</summary>
     private static readonly IReadOnlyList<string> DefaultInits = ["/sbin/init", "/lib/systemd/systemd", "/etc/init", "/bin/init"];
 
@@ -46,6 +49,7 @@ internal static class LaunchPlan
         .. EnterRoot(inputs),
         .. Confinement.BecomeUser(0, 0),
         .. Drive(spec, inputs),
+        .. RescuedRootMount(inputs),
         .. KernelFileSystems(spec),
         .. CgroupMounts(inputs),
         .. DeviceDirectory(inputs),
@@ -100,6 +104,40 @@ internal static class LaunchPlan
             yield return Link($"{drive.Folder}/{drive.ImageFile}", $"/dev/disk/by-label/{drive.Label}");
         }
     }
+
+    /// <summary>
+    /// At <see cref="RescuedRoot"/>. /mnt may be a link of a hostile image, and the host's tree still lies on top of the root, where "..", and later the links of
+    /// /proc, would lead into it: so it is opened inside the image's own file system or not at all (openat2(2)).
+    /// </summary>
+    private static IEnumerable<SyscallStep> RescuedRootMount(LaunchInputs inputs)
+    {
+        if (inputs.RescuedRootMount is not { } mount)
+        {
+            yield break;
+        }
+
+        var root = new SyscallStep(
+            Syscall.openat, Fcntl.AT_FDCWD, "/", Flags((Fcntl.O_PATH, "O_PATH"), (Fcntl.O_DIRECTORY, "O_DIRECTORY"), (Fcntl.O_CLOEXEC, "O_CLOEXEC")), 0);
+        yield return root;
+        yield return MakeDirectoryIn(root, "mnt");
+        const string How = "{O_PATH|O_DIRECTORY|O_CLOEXEC, RESOLVE_IN_ROOT|RESOLVE_NO_XDEV|RESOLVE_NO_MAGICLINKS}";
+        var parent = new SyscallStep(Syscall.openat2, new ResultOf(root), "mnt", new Memory(WithinOneMount(), How), 24);
+        yield return parent;
+        yield return MakeDirectoryIn(parent, "instance");
+        yield return new(Syscall.move_mount, mount, "", new ResultOf(parent), "instance", Flags((MOVE_MOUNT_F_EMPTY_PATH, "MOVE_MOUNT_F_EMPTY_PATH")));
+    }
+
+    /// <summary>struct open_how.</summary>
+    private static byte[] WithinOneMount()
+    {
+        var how = new byte[24];
+        BitConverter.TryWriteBytes(how, (ulong)(Fcntl.O_PATH | Fcntl.O_DIRECTORY | Fcntl.O_CLOEXEC));
+        BitConverter.TryWriteBytes(how.AsSpan(16), 0x10UL | 0x01UL | 0x02UL); // resolve, linux/openat2.h
+        return how;
+    }
+
+    private static SyscallStep MakeDirectoryIn(SyscallStep folder, string name) =>
+        new(Syscall.mkdirat, new ResultOf(folder), name, 0x1ED /* 0755 */) { Least = SyscallStep.AnyResult };
 
     private static IEnumerable<SyscallStep> KernelFileSystems(LaunchSpec spec)
     {

@@ -18,6 +18,9 @@ internal sealed record LaunchSpec
 
     public required RootfsMount Root { get; init; }
 
+    /// <summary>The root of the instance itself, when another is booted to rescue it; found at <see cref="LaunchPlan.RescuedRoot"/> inside.</summary>
+    public RootfsMount? RescuedRoot { get; init; }
+
     /// <summary>Null: no user namespace (privileged).</summary>
     public IdMap? IdMap { get; init; }
 

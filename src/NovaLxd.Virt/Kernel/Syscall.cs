@@ -20,6 +20,7 @@ internal enum Syscall
     chdir,
     fchdir,
     openat,
+    openat2,
     read,
     write,
     prctl,
@@ -152,6 +153,7 @@ internal static class SyscallNumbers
         Syscall.pidfd_open => 434,
         Syscall.clone3 => 435,
         Syscall.close_range => 436,
+        Syscall.openat2 => 437,
         Syscall.mount_setattr => 442,
         _ => throw new ArgumentOutOfRangeException(nameof(call), call, "No number is known for this system call."),
     };

@@ -103,6 +103,8 @@ internal static class ServiceParts
         services.AddSingleton<InstanceErrors>();
         services.AddSingleton<VendorData>();
         services.AddSingleton<ConfigDrives>();
+        services.AddSingleton<RescueImages>();
+        services.AddSingleton<InstanceRescue>();
         services.AddSingleton<InstanceSpawner>();
         services.AddSingleton<InstanceTeardown>();
         services.AddSingleton<BuildFailures>();
@@ -143,6 +145,7 @@ internal static class ServiceParts
         services.AddSingleton<ImageCachePass>();
         services.AddSingleton<SyncSchedulerInstances>();
         services.AddSingleton<CheckBuildTimes>();
+        services.AddSingleton<PollRescuedInstances>();
         services.AddSingleton<CleanDeletedFiles>();
         services.AddSingleton<ReclaimQueuedDeletes>();
         services.AddHealthChecks()

@@ -1,5 +1,6 @@
 using System.Text;
 using NovaLxd.Objects;
+using NovaLxd.OpenStack.Glance;
 using NovaLxd.Outcomes;
 using NovaLxd.Virt;
 
@@ -26,9 +27,8 @@ internal sealed class GuestPassword(IGuestAccess guest)
     /// <summary>(1) chpasswd(8), which full systems have (2) busybox's passwd, which has no chpasswd beside it in Debian, and asks twice.</summary>
     /// <exception cref="InstancePasswordSetFailedException">The guest does not run, refused, or took too long.</exception>
     /// <exception cref="SetAdminPasswordNotSupportedException">It has neither program.</exception>
-    public async Task SetAsync(Instance instance, string password, CancellationToken cancellationToken)
+    public async Task SetAsync(Instance instance, string user, string password, CancellationToken cancellationToken)
     {
-        var user = instance.ImageProperties.GetValueOrDefault(ImageAdminUser) is { Length: > 0 } named ? named : DefaultUser;
         Check(instance, user, password);
         if (await RunAsync(instance, ["chpasswd"], $"{user}:{password}\n", cancellationToken)
             || await RunAsync(instance, ["passwd", "-a", "sha512", user], $"{password}\n{password}\n", cancellationToken))
@@ -39,6 +39,13 @@ internal sealed class GuestPassword(IGuestAccess guest)
         throw new SetAdminPasswordNotSupportedException(
             $"The guest of instance {instance.Uuid} has no program that sets a password (chpasswd, or passwd of busybox).");
     }
+
+    /// <summary>The administrator in the image that the instance was made from.</summary>
+    public static string UserOf(Instance instance) => instance.ImageProperties.GetValueOrDefault(ImageAdminUser) is { Length: > 0 } named ? named : DefaultUser;
+
+    /// <summary>The administrator in an image.</summary>
+    public static string UserOf(Image image) =>
+        image.Properties.TryGetValue(ImageAdminUser, out var value) && (string?)value is { Length: > 0 } named ? named : DefaultUser;
 
     private static void Check(Instance instance, string user, string password)
     {

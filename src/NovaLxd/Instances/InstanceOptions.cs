@@ -12,6 +12,10 @@ internal sealed record InstanceOptions
     /// <summary>Seconds a guest has to shut down before it is killed.</summary>
     public TimeSpan ShutdownTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>Period that notifications about the usage of an instance speak of: hour, day, month or year, with an offset as in month@3.</summary>
+    [RegularExpression("^(hour|day|month|year)(@[0-9]{1,2})?$")]
+    public string InstanceUsageAuditPeriod { get; init; } = "month";
+
     /// <summary>Whether instances that ran before the host went down are started again.</summary>
     public bool ResumeGuestsStateOnHostBoot { get; init; }
 }

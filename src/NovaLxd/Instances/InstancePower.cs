@@ -26,6 +26,12 @@ internal sealed class InstancePower(IContainerDriver driver, InstancePlugging pl
                 await driver.UnfreezeAsync(id, cancellationToken);
                 return;
             default:
+                if (container.Rescued && instance.VmState != VmState.Rescued)
+                {
+                    // An administrator has reset its state, or its unrescue failed: it is itself that it boots now.
+                    await driver.UnrescueAsync(id, cancellationToken);
+                }
+
                 await plugging.PlugWithoutWaitingAsync(context, instance, networkInfo, cancellationToken);
                 await driver.StartAsync(id, cancellationToken);
                 return;

@@ -41,6 +41,29 @@ internal sealed record InstanceEvent(string Action, string? Phase)
     internal static Phases SoftDelete { get; } = new("soft_delete");
 
     internal static Phases Restore { get; } = new("restore");
+    internal static Phases Unrescue { get; } = new("unrescue");
+
+    /// <summary>The phases of a rescue.</summary>
+    /// <param name="imageRef">Image that the user asked for; null: none in particular.</param>
+    /// <param name="imageName">Name of the one that is booted.</param>
+    /// <param name="networkInfo">The addresses.</param>
+    internal static (InstanceEvent Start, InstanceEvent End) Rescue(string? imageRef, string? imageName, NetworkInfo networkInfo)
+    {
+        InstanceEvent Phase(string phase) => new("rescue", phase)
+        {
+            RescuedWith = new RescueDetail(imageRef),
+            NetworkInfo = networkInfo,
+            Extra = new JObject { ["rescue_image_name"] = imageName ?? "" },
+        };
+        return (Phase("start"), Phase("end"));
+    }
+
+    /// <summary>What the instance is and has been since the audit period began, for who bills: sent before it becomes something else.</summary>
+    internal static InstanceEvent Exists(AuditPeriod period) => new("exists", null)
+    {
+        Audit = period,
+        Extra = new JObject { ["audit_period_beginning"] = period.Beginning, ["audit_period_ending"] = period.Ending },
+    };
 
     /// <summary>create.start, with the name of the image.</summary>
     internal static InstanceEvent CreateStart(string? imageName) => Create.Start with { Extra = new JObject { ["image_name"] = imageName } };
@@ -85,6 +108,8 @@ internal sealed record InstanceEvent(string Action, string? Phase)
     internal bool IsUnversionedOnly { get; init; }
     /// <summary>Carried in the payload of rebuilds.</summary>
     internal bool IsRebuild { get; init; }
+    /// <summary>Carried in the payload of rescues.</summary>
+    internal RescueDetail? RescuedWith { get; init; }
 
     /// <summary>The time that an <c>exists</c> speaks of.</summary>
     internal AuditPeriod? Audit { get; init; }
@@ -105,6 +130,8 @@ internal sealed record InstanceEvent(string Action, string? Phase)
     internal IReadOnlyList<BlockDeviceMapping>? BlockDevices { get; init; }
 
     private static JObject ImageName(string? imageName) => new() { ["image_name"] = imageName ?? "" };
+    /// <summary>What the versioned form of a rescue says besides.</summary>
+    internal sealed record RescueDetail(string? ImageRef);
 
     /// <summary>The phases of one action.</summary>
     internal sealed record Phases(string Action)

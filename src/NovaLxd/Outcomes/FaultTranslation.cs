@@ -69,6 +69,8 @@ internal static class FaultTranslation
         Out<SetAdminPasswordNotSupportedException>("SetAdminPasswdNotSupported"),
         Out<InstancePasswordSetFailedException>("InstancePasswordSetFailed"),
         Out<PreserveEphemeralNotSupportedException>("PreserveEphemeralNotSupported"),
+        Out<InstanceNotRescuableException>("InstanceNotRescuable"),
+        Out<AttachInterfaceNotSupportedException>("AttachInterfaceNotSupported"),
         Out<InstanceQuiesceNotSupportedException>("InstanceQuiesceNotSupported"),
         Out<TriggerCrashDumpNotSupportedException>("TriggerCrashDumpNotSupported"),
         Out<MigrationPreCheckException>("MigrationPreCheckError"),

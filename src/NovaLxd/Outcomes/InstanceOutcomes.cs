@@ -47,6 +47,10 @@ internal sealed class InstancePowerOffFailureException(string reason, Exception?
 internal sealed class InstancePasswordSetFailedException(string uuid, string reason, Exception? inner = null)
     : OutcomeException($"Failed to set admin password on {uuid} because {reason}", 500, inner);
 
+/// <summary>The rescue image could not be had or booted.</summary>
+internal sealed class InstanceNotRescuableException(string uuid, string reason, Exception? inner = null)
+    : OutcomeException($"Instance {uuid} cannot be rescued: {reason}", 400, inner);
+
 /// <summary>No action belongs to the request: the event cannot be recorded and the operation is not begun.</summary>
 internal sealed class InstanceActionNotFoundException(string message) : OutcomeException(message);
 

@@ -30,6 +30,9 @@ internal sealed record PeriodicOptions
     /// <summary>Seconds after which a build that still runs is an error; 0: never.</summary>
     public TimeSpan InstanceBuildTimeout { get; init; }
 
+    /// <summary>Seconds after which a rescued instance is unrescued; 0: never.</summary>
+    public TimeSpan RescueTimeout { get; init; }
+
     /// <summary>Between two messages that tell the scheduler which instances are here.</summary>
     public TimeSpan SchedulerInstanceSyncInterval { get; init; } = TimeSpan.FromSeconds(120);
 

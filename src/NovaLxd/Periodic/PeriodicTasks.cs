@@ -23,6 +23,7 @@ internal sealed class PeriodicTasks(
     ImageCachePass imageCache,
     SyncSchedulerInstances schedulerInstances,
     CheckBuildTimes buildTimes,
+    PollRescuedInstances rescued,
     CleanDeletedFiles deletedFiles,
     ReclaimQueuedDeletes queuedDeletes,
     ServiceOptions service,
@@ -52,6 +53,7 @@ internal sealed class PeriodicTasks(
         yield return new("_run_image_cache_manager_pass", imageOptions.ManagerInterval, imageCache.RunAsync);
         yield return new("_sync_scheduler_instance_info", options.SchedulerInstanceSyncInterval, schedulerInstances.RunAsync);
         yield return new("_check_instance_build_time", Usual, buildTimes.RunAsync);
+        yield return new("_poll_rescued_instances", Usual, rescued.RunAsync);
         yield return new("_run_pending_deletes", options.InstanceDeleteInterval, deletedFiles.RunAsync);
         yield return new("_reclaim_queued_deletes", Usual, queuedDeletes.RunAsync);
     }

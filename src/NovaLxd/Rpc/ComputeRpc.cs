@@ -43,8 +43,8 @@ internal sealed partial class ComputeRpc
         Add<UnpauseInstance, UnpauseInstance.Request>("unpause_instance", Cast, X | T | E | F, Body);
         Unsupported("suspend_instance", Cast, X | T | E | F, "Suspending a server", NotImplemented);
         Unsupported("resume_instance", Cast, X | T | E | F, "Resuming a server", NotImplemented);
-        Unsupported("rescue_instance", Cast, X | T | E | F, "Rescuing a server", NotImplemented);
-        Unsupported("unrescue_instance", Cast, X | T | E | F, "Unrescuing a server", NotImplemented);
+        Add<RescueInstance, RescueInstance.Request>("rescue_instance", Cast, X | T | E | F, Body);
+        Add<UnrescueInstance, UnrescueInstance.Request>("unrescue_instance", Cast, X | T | E | F, Body);
     }
 
     private void AddMove()

@@ -31,6 +31,8 @@ internal sealed class InitHost(
     UnpauseInstance unpause,
     SoftDeleteInstance softDelete,
     RestoreInstance restore,
+    UnrescueInstance unrescue,
+    InstanceRescue rescue,
     InstanceOptions instanceOptions,
     ServiceOptions options,
     ILogger<InitHost> logger)
@@ -95,7 +97,7 @@ internal sealed class InitHost(
                 break;
             case RecoveryStep.Active:
                 instance.TaskState = null;
-                instance.VmState = VmState.Active;
+                instance.VmState = instance.VmState == VmState.Rescued ? VmState.Rescued : VmState.Active;
                 await conductor.SaveAsync(context, instance, cancellationToken);
                 break;
             case RecoveryStep.RebootSoft:
@@ -112,6 +114,12 @@ internal sealed class InitHost(
                 break;
             case RecoveryStep.Stop:
                 await stop.RunAsync(context, new(instance), cancellationToken);
+                break;
+            case RecoveryStep.TakeBackRescue:
+                await rescue.TakeBackAsync(context, instance, cancellationToken);
+                break;
+            case RecoveryStep.Unrescue:
+                await unrescue.RunAsync(context, new(instance), cancellationToken);
                 break;
             case RecoveryStep.Start:
                 await start.RunAsync(context, new(instance), cancellationToken);

@@ -39,6 +39,12 @@ internal enum RecoveryStep
     /// <summary>A soft-deleted instance was on its way back: it is brought back.</summary>
     RestoreDeleted,
 
+    /// <summary>A rescue was under way: the instance becomes what it was before.</summary>
+    TakeBackRescue,
+
+    /// <summary>The end of a rescue was under way: it is done again from the start.</summary>
+    Unrescue,
+
     /// <summary>The ports are plugged, and a guest that should run and does not is started if the operator wants that.</summary>
     Restore,
 }
@@ -63,12 +69,14 @@ internal static class RecoveryPlan
         var running = power == PowerState.Running;
         return (vmState, taskState) switch
         {
-            // Nova leaves these, and a rebuild of a server in error, in their task, in which nobody but an administrator can do anything with them.
+            // Nova leaves these, a rebuild of a server in error and a rescue, in their task, in which nobody but an administrator can do anything with them.
             (VmState.SoftDeleted, TaskState.Restoring) => RecoveryStep.RestoreDeleted,
             (VmState.SoftDeleted, TaskState.Deleting) => RecoveryStep.Delete,
             (not (VmState.SoftDeleted or VmState.Deleted), TaskState.SoftDeleting) => RecoveryStep.SoftDelete,
             (VmState.SoftDeleted, _) => RecoveryStep.Leave,
             (VmState.Active or VmState.Stopped or VmState.Error, not null) when RebuildTasks.Contains(taskState) => RecoveryStep.RebuildError,
+            (VmState.Active or VmState.Stopped or VmState.Error, TaskState.Rescuing) => RecoveryStep.TakeBackRescue,
+            (VmState.Rescued, TaskState.Unrescuing) => RecoveryStep.Unrescue,
             (VmState.Error, not (TaskState.ResizeMigrating or TaskState.Deleting)) => RecoveryStep.Leave,
             (VmState.Deleted, _) => RecoveryStep.CompleteDelete,
             (VmState.Building, not TaskState.Deleting) => RecoveryStep.Error,

@@ -71,6 +71,10 @@ internal sealed class FakeDriver : IContainerDriver
         return Task.FromResult(RebootsByItself);
     }
 
+    public Task RescueAsync(Guid id, string imageKey, CancellationToken cancellationToken) => throw NotExpected();
+
+    public Task UnrescueAsync(Guid id, CancellationToken cancellationToken) => throw NotExpected();
+
     public Task FreezeAsync(Guid id, CancellationToken cancellationToken) => MoveAsync(id, ContainerState.Frozen);
 
     public Task UnfreezeAsync(Guid id, CancellationToken cancellationToken) => MoveAsync(id, ContainerState.Running);

@@ -97,6 +97,40 @@ public sealed class NotifierTests
             _bus.Messages.Select(m => ((string)m["event_type"]!, (string)m["priority"]!)));
     }
 
+    /// <summary>What Nova's rescue says is its pause and one value more in each form (nova/compute/utils.py:notify_about_instance_rescue_action).</summary>
+    [Fact]
+    public async Task ARescueSaysItsImage()
+    {
+        await Notifier().InstanceAsync(_context, _instance, InstanceEvent.Pause.Start, default);
+        await Notifier().InstanceAsync(_context, _instance, InstanceEvent.Rescue("f2e2b0a4-0000-4000-8000-000000000001", "grml", _instance.NetworkInfo).Start, default);
+
+        var payload = Sent("instance.rescue.start")["payload"]!;
+        Assert.Equal(("InstanceActionRescuePayload", "1.3"), ((string?)payload["nova_object.name"], (string?)payload["nova_object.version"]));
+        var data = (JObject)payload["nova_object.data"]!;
+        Assert.Equal("f2e2b0a4-0000-4000-8000-000000000001", (string?)data["rescue_image_ref"]);
+        data.Remove("rescue_image_ref");
+        Assert.Equal(Sent("instance.pause.start")["payload"]!["nova_object.data"]!.ToString(), data.ToString());
+
+        var legacy = (JObject)Sent("compute.instance.rescue.start")["payload"]!;
+        Assert.Equal("grml", (string?)legacy["rescue_image_name"]);
+        Assert.Equal(_instance.NetworkInfo.Vifs.Sum(v => v.FixedIps.Count()), legacy["fixed_ips"]!.Count());
+    }
+
+    [Fact]
+    public async Task ExistsSaysItsPeriod()
+    {
+        var period = AuditPeriod.Current("day@6", new DateTimeOffset(2026, 11, 24, 3, 0, 0, TimeSpan.Zero));
+        await Notifier().InstanceAsync(_context, _instance, InstanceEvent.Exists(period), default);
+
+        var payload = Sent("instance.exists")["payload"]!;
+        Assert.Equal(("InstanceExistsPayload", "2.0"), ((string?)payload["nova_object.name"], (string?)payload["nova_object.version"]));
+        var data = (JObject)payload["nova_object.data"]!;
+        Assert.False(data.ContainsKey("fault"));
+        Assert.Equal("2026-11-23T06:00:00Z", (string?)data["audit_period"]!["nova_object.data"]!["audit_period_beginning"]);
+        var legacy = (JObject)Sent("compute.instance.exists")["payload"]!;
+        Assert.Equal(("2026-11-23 06:00:00", "2026-11-24 03:00:00"), ((string?)legacy["audit_period_beginning"], (string?)legacy["audit_period_ending"]));
+    }
+
     [Fact]
     public async Task ErrorsAreNovasOwnButForTheWordsOfTheFault()
     {

@@ -35,6 +35,13 @@ public class RecoveryPlanTests
     [InlineData("paused", "unpausing", PowerState.Paused, nameof(RecoveryStep.Unpause))]
     [InlineData("active", "powering-off", PowerState.Running, nameof(RecoveryStep.Stop))]
     [InlineData("stopped", "powering-on", PowerState.Shutdown, nameof(RecoveryStep.Start))]
+    [InlineData("active", "rescuing", PowerState.Running, nameof(RecoveryStep.TakeBackRescue))]
+    [InlineData("stopped", "rescuing", PowerState.Shutdown, nameof(RecoveryStep.TakeBackRescue))]
+    [InlineData("error", "rescuing", PowerState.Shutdown, nameof(RecoveryStep.TakeBackRescue))]
+    [InlineData("rescued", "unrescuing", PowerState.Running, nameof(RecoveryStep.Unrescue))]
+    [InlineData("rescued", "deleting", PowerState.Running, nameof(RecoveryStep.Delete))]
+    [InlineData("rescued", "reboot_started_hard", PowerState.Running, nameof(RecoveryStep.Active))]
+    [InlineData("rescued", null, PowerState.Running, nameof(RecoveryStep.Restore))]
     [InlineData("active", null, PowerState.Running, nameof(RecoveryStep.Restore))]
     [InlineData("stopped", null, PowerState.Shutdown, nameof(RecoveryStep.Restore))]
     public void EveryStateFoundAtStartHasItsStep(string vmState, string? taskState, int power, string step) =>

@@ -146,6 +146,18 @@ public sealed class LaunchPlanTests
         Assert.Contains("mount(\"sysfs\", \"/dev/.lxc/sys\", \"sysfs\"", nested, StringComparison.Ordinal);
     }
 
+    /// <summary>Where no link of an image leads out: neither by "..", as the host's tree lies on top of the root, nor by /proc/self/cwd.</summary>
+    [Fact]
+    public void TheRootOfARescuedOneIsMountedBeforeProcIsThere()
+    {
+        Assert.DoesNotContain(Lines, line => line.Contains("/mnt", StringComparison.Ordinal));
+        var lines = LaunchPlan.Print(LaunchPlan.Build(Spec, Inputs with { RescuedRootMount = 8 })).Split('\n').ToList();
+        string[] order = ["pivot_root", "setresuid(0, 0, 0)", "openat2(<openat>, \"mnt\"", "mkdirat(<openat2>, \"instance\"", "move_mount(8, \"\", <openat2>, \"instance\", MOVE_MOUNT_F_EMPTY_PATH)", "mount(\"proc\""];
+        var places = order.Select(start => lines.FindIndex(line => line.StartsWith(start, StringComparison.Ordinal))).ToArray();
+        Assert.DoesNotContain(-1, places);
+        Assert.Equal(places.Order(), places);
+    }
+
     [Fact]
     public void ACommandEntersTheNamespacesAndIsConfinedBeforeItBecomesItsUser()
     {

@@ -33,7 +33,7 @@ internal sealed class SetAdminPassword(ConductorClient conductor, PowerStates po
         {
             // Messages may leave out what the image says of its administrator.
             await conductor.LoadAttributesAsync(context, instance, ["system_metadata"], cancellationToken);
-            await passwords.SetAsync(instance, request.NewPass, cancellationToken);
+            await passwords.SetAsync(instance, GuestPassword.UserOf(instance), request.NewPass, cancellationToken);
         }
         catch (SetAdminPasswordNotSupportedException)
         {
