@@ -70,7 +70,6 @@ internal static class FaultTranslation
         Out<InstancePasswordSetFailedException>("InstancePasswordSetFailed"),
         Out<PreserveEphemeralNotSupportedException>("PreserveEphemeralNotSupported"),
         Out<InstanceNotRescuableException>("InstanceNotRescuable"),
-        Out<AttachInterfaceNotSupportedException>("AttachInterfaceNotSupported"),
         Out<InstanceQuiesceNotSupportedException>("InstanceQuiesceNotSupported"),
         Out<TriggerCrashDumpNotSupportedException>("TriggerCrashDumpNotSupported"),
         Out<MigrationPreCheckException>("MigrationPreCheckError"),
