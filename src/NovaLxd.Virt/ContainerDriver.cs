@@ -11,7 +11,7 @@ namespace NovaLxd.Virt;
 /// The order of things. Create: ids, record, root file system. Start: mount, plug, launch. Stop: end, forget, unmount, unplug. Delete: all of that, root file
 /// system, record. Engine, storage and plugs know nothing of each other; what one returns is given to the next here.
 /// </summary>
-internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDisposable
+internal sealed partial class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDisposable
 {
     private readonly VirtOptions _options;
     private readonly IContainerEngine _engine;
@@ -237,10 +237,6 @@ internal sealed class ContainerDriver : IContainerDriver, IGuestAccess, IAsyncDi
             ? throw new ContainerStateException($"{running.Name} is frozen and cannot be rebooted: unfreeze it first.")
             : await _engine.RebootAsync(id, grace, cancellationToken).ConfigureAwait(false);
     }
-
-    public Task RescueAsync(Guid id, string imageKey, CancellationToken cancellationToken) => _roots.RescueAsync(id, imageKey, cancellationToken);
-
-    public Task UnrescueAsync(Guid id, CancellationToken cancellationToken) => _roots.UnrescueAsync(id, cancellationToken);
 
     public async Task FreezeAsync(Guid id, CancellationToken cancellationToken)
     {

@@ -36,6 +36,13 @@ internal interface IStorageBackend
 
     Task UnmountAsync(Guid id, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// Changes the size of a root that is not mounted, and keeps what is on it. Nothing is done to one that has the size. A root without a size keeps none, and
+    /// one with a size keeps one.
+    /// </summary>
+    /// <exception cref="ContainerStateException">It cannot have this size; the message says why, and the root is as it was.</exception>
+    Task ResizeRootfsAsync(Guid id, long? sizeBytes, CancellationToken cancellationToken);
+
     Task DeleteRootfsAsync(Guid id, CancellationToken cancellationToken);
 
     /// <summary>Bytes the container's own layer takes.</summary>

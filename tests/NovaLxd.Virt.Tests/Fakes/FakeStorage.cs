@@ -45,6 +45,15 @@ internal sealed class FakeStorage(Journal journal) : IStorageBackend
         Mounted.TryRemove(id, out _);
     }
 
+    public async Task ResizeRootfsAsync(Guid id, long? sizeBytes, CancellationToken cancellationToken)
+    {
+        if (Roots[id].SizeBytes != sizeBytes)
+        {
+            await journal.AddAsync($"resize root {sizeBytes}", cancellationToken);
+            Roots[id] = Roots[id] with { SizeBytes = sizeBytes };
+        }
+    }
+
     public async Task DeleteRootfsAsync(Guid id, CancellationToken cancellationToken)
     {
         if (Roots.ContainsKey(id))

@@ -8,7 +8,7 @@ namespace NovaLxd.Virt.Storage.Overlay;
 /// <summary>The blocking half: everything here runs on a thread of <see cref="BlockingWork"/>, with the container's lock held.</summary>
 internal sealed partial class OverlayBackend
 {
-    private static readonly string[] _programs = ["mkfs.ext4", "e2fsck"];
+    private static readonly string[] _programs = ["mkfs.ext4", "e2fsck", "resize2fs", "e2undo", "dumpe2fs"];
 
     private void Initialize()
     {
@@ -148,6 +148,30 @@ internal sealed partial class OverlayBackend
         InjectedFiles.CopyOwnerAndMode(image, upper, firstId);
     }
 
+    /// <summary>What a root is, if it may have this size.</summary>
+    private RootfsRecord CheckResize(Guid id, RootfsPaths paths, long? size)
+    {
+        var record = StorageJson.Read(paths.Record, StorageJson.Default.RootfsRecord) ?? throw new ContainerNotFoundException(id);
+        if (record.SizeBytes is null != size is null)
+        {
+            throw new ContainerStateException($"The root of container {id} was made {(size is null ? "with" : "without")} a limit, and keeps that as long as it lives.");
+        }
+
+        if (size < Ext4Templates.MinSize)
+        {
+            throw new ContainerStateException($"The root of container {id} cannot be smaller than {Ext4Templates.MinSize >> 20} MiB.");
+        }
+
+        if (size > record.SizeBytes)
+        {
+            CheckRoom(0);
+        }
+
+        return size is not null && IsMounted(paths)
+            ? throw new ContainerStateException($"The root of container {id} is mounted and cannot be resized.")
+            : record;
+    }
+
     private static bool IsMounted(RootfsPaths paths) =>
         Directory.Exists(paths.Container) && FileSystemMount.IsMountPoint(paths.Container, RootfsPaths.DiskName);
 
@@ -173,6 +197,7 @@ internal sealed partial class OverlayBackend
             File.Delete(paths.Record);
             File.Delete(paths.Record + ".new");
             File.Delete(paths.Image);
+            File.Delete(paths.ResizeJournal);
             DirectoryTree.Delete(paths.Disk);
             RemoveIfEmpty(paths.Container);
         }

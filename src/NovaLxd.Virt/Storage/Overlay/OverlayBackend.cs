@@ -104,6 +104,7 @@ internal sealed partial class OverlayBackend : IStorageBackend, IDisposable
             cancellationToken).ConfigureAwait(false);
         if (record.SizeBytes is not null && !mounted)
         {
+            await Ext4Resize.TakeBackAsync(paths.Image, paths.ResizeJournal, cancellationToken).ConfigureAwait(false);
             await _disks.MountAsync(paths.Image, paths.Disk, cancellationToken).ConfigureAwait(false);
         }
 
@@ -114,6 +115,41 @@ internal sealed partial class OverlayBackend : IStorageBackend, IDisposable
     {
         using var held = await _locks.EnterAsync(id, cancellationToken).ConfigureAwait(false);
         await _work.RunAsync(() => Unmount(PathsOf(id)), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// (1) what a killed run left (2) the disk, which is believed whatever the record says (3) the record.
+    /// </summary>
+    public async Task ResizeRootfsAsync(Guid id, long? sizeBytes, CancellationToken cancellationToken)
+    {
+        using var held = await _locks.EnterAsync(id, cancellationToken).ConfigureAwait(false);
+        var paths = PathsOf(id);
+        try
+        {
+            var record = await _work.RunAsync(() => CheckResize(id, paths, sizeBytes), cancellationToken).ConfigureAwait(false);
+            if (sizeBytes is not { } size)
+            {
+                return;
+            }
+
+            // (1)
+            await Ext4Resize.TakeBackAsync(paths.Image, paths.ResizeJournal, cancellationToken).ConfigureAwait(false);
+
+            // (2)
+            if (await _work.RunAsync(() => Ext4Resize.SizeOf(paths.Image), cancellationToken).ConfigureAwait(false) != size)
+            {
+                await Ext4Resize.ResizeAsync(paths.Image, paths.ResizeJournal, size, cancellationToken).ConfigureAwait(false);
+            }
+
+            // (3)
+            await _work.RunAsync(
+                () => StorageJson.Write(paths.Container, RootfsPaths.RecordName, record with { SizeBytes = size }, StorageJson.Default.RootfsRecord),
+                CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception e) when (OutOfSpace.Is(e))
+        {
+            throw new OutOfSpaceException($"No space left in {_state} while resizing the root disk of container {id}.", e);
+        }
     }
 
     public async Task DeleteRootfsAsync(Guid id, CancellationToken cancellationToken)

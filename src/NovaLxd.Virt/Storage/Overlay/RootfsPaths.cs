@@ -10,6 +10,9 @@ internal readonly record struct RootfsPaths(string Container)
     /// <summary>The disk, when it has a size.</summary>
     public string Image => Path.Combine(Container, "root.ext4");
 
+    /// <summary>What the disk was before a change of its size that is not finished.</summary>
+    public string ResizeJournal => Path.Combine(Container, "root.undo");
+
     /// <summary>Where the disk is mounted, or a plain folder when there is no limit.</summary>
     public string Disk => Path.Combine(Container, DiskName);
 
