@@ -48,6 +48,11 @@ internal sealed partial class ConductorClient
         RequestContext context, string host, string node, CancellationToken cancellationToken) =>
         ListAsync<Migration>(context, "get_in_progress_by_host_and_node", [host, node], [], cancellationToken);
 
+    /// <summary>Resizes to this host that are finished and were left alone for so many seconds.</summary>
+    internal Task<IReadOnlyList<Migration>> GetUnconfirmedMigrationsAsync(
+        RequestContext context, int window, string host, CancellationToken cancellationToken) =>
+        ListAsync<Migration>(context, "get_unconfirmed_by_dest_compute", [window, host], new JObject { ["use_slave"] = true }, cancellationToken);
+
     internal Task<IReadOnlyList<PciDevice>> GetPciDevicesAsync(RequestContext context, int computeNodeId, CancellationToken cancellationToken) =>
         ListAsync<PciDevice>(context, "get_by_compute_node", [computeNodeId], [], cancellationToken);
 

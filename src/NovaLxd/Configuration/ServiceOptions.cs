@@ -23,10 +23,6 @@ internal sealed record ServiceOptions
     /// <summary>Name of a container on the host, from the instance's fields: printf form with the numeric id ("instance-%08x") or Python names ("%(uuid)s").</summary>
     public string InstanceNameTemplate { get; init; } = "instance-%08x";
 
-    /// <summary>Period that "exists" notifications speak of: hour, day, month or year, with an offset after an @ (month@3 begins with the third).</summary>
-    [RegularExpression("(hour|day|month|year)(@[0-9]{1,2})?", ErrorMessage = "hour, day, month or year is expected, with an offset as in month@3 at most")]
-    public string InstanceUsageAuditPeriod { get; init; } = "month";
-
     /// <summary>Seconds between two reports to the control plane that this service is alive.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
     public TimeSpan ReportInterval { get; init; } = TimeSpan.FromSeconds(10);

@@ -60,6 +60,7 @@ internal static class ServiceParts
         }
 
         services.AddSingleton<Leftovers>();
+        services.AddSingleton<ComputeCasts>();
         services.AddSingleton<IncomingObjects>();
         services.AddSingleton<OperationRunner>();
         services.AddSingleton<ComputeRpcServer>();
@@ -107,6 +108,8 @@ internal static class ServiceParts
         services.AddSingleton<InstanceRescue>();
         services.AddSingleton<InstanceSpawner>();
         services.AddSingleton<InstanceTeardown>();
+        services.AddSingleton<InstanceSize>();
+        services.AddSingleton<ResizeRollback>();
         services.AddSingleton<BuildFailures>();
 
         services.AddSingleton<NetworkInfoReader>();
@@ -118,6 +121,7 @@ internal static class ServiceParts
         services.AddSingleton<FixedIps>();
         services.AddSingleton<DeviceTags>();
         services.AddSingleton<AttachedPorts>();
+        services.AddSingleton<MovePorts>();
 
         services.AddSingleton<NodeIdentity>();
         services.AddSingleton<ComputeNodeRecord>();
@@ -135,6 +139,7 @@ internal static class ServiceParts
         services.AddSingleton<ComputeVersionCheck>();
         services.AddSingleton<ServiceRecord>();
         services.AddSingleton<NodeRegistration>();
+        services.AddSingleton<ResizeRecovery>();
         services.AddSingleton<InitHost>();
         services.AddSingleton<PeriodicHealth>();
         services.AddSingleton<PeriodicTasks>();
@@ -148,6 +153,7 @@ internal static class ServiceParts
         services.AddSingleton<PollRescuedInstances>();
         services.AddSingleton<CleanDeletedFiles>();
         services.AddSingleton<ReclaimQueuedDeletes>();
+        services.AddSingleton<ConfirmOldResizes>();
         services.AddHealthChecks()
             .AddCheck<ServiceHealth>("service")
             .AddCheck<PeriodicHealth>("periodic");

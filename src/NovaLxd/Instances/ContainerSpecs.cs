@@ -20,16 +20,16 @@ internal sealed class ContainerSpecs(ServiceOptions service, LxdOptions lxd, Cpu
     /// <exception cref="Outcomes.BuildAbortException">The flavor asks for what cannot be.</exception>
     public ContainerSpec From(Instance instance, string imageKey, IReadOnlyList<InjectedFile> files)
     {
-        var flavor = instance.Flavor;
+        var size = SizeOf(instance.Flavor);
         return new ContainerSpec
         {
             Id = Guid.Parse(instance.Uuid),
             Name = instance.NameFrom(service.InstanceNameTemplate),
             Hostname = instance.Hostname is { Length: > 0 } hostname ? hostname : instance.NameFrom(service.InstanceNameTemplate),
             ImageKey = imageKey,
-            RootDiskBytes = flavor.RootGb > 0 ? (long)flavor.RootGb << 30 : null,
-            Limits = FlavorLimits.Limits(flavor, lxd.PidsLimit, cpuSets.Shared),
-            Security = FlavorLimits.Security(flavor, lxd.AllowPrivileged),
+            RootDiskBytes = size.RootDiskBytes,
+            Limits = size.Limits,
+            Security = size.Security,
             Files = files,
             Environment = new Dictionary<string, string> { ["product_name"] = ProductName },
             Labels = new Dictionary<string, string>
@@ -39,6 +39,14 @@ internal sealed class ContainerSpecs(ServiceOptions service, LxdOptions lxd, Cpu
             },
         };
     }
+
+    /// <exception cref="Outcomes.BuildAbortException">The flavor asks for what cannot be.</exception>
+    public ContainerSize SizeOf(Flavor flavor) => new()
+    {
+        RootDiskBytes = flavor.RootGb > 0 ? (long)flavor.RootGb << 30 : null,
+        Limits = FlavorLimits.Limits(flavor, lxd.PidsLimit, cpuSets.Shared),
+        Security = FlavorLimits.Security(flavor, lxd.AllowPrivileged),
+    };
 }
 
 /// <summary><c>[compute] cpu_shared_set</c>: processors that instances may use.</summary>

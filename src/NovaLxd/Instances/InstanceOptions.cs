@@ -12,8 +12,11 @@ internal sealed record InstanceOptions
     /// <summary>Seconds a guest has to shut down before it is killed.</summary>
     public TimeSpan ShutdownTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>Seconds after which a resize that its owner neither confirmed nor reverted is confirmed; 0: never.</summary>
+    public TimeSpan ResizeConfirmWindow { get; init; }
+
     /// <summary>Period that notifications about the usage of an instance speak of: hour, day, month or year, with an offset as in month@3.</summary>
-    [RegularExpression("^(hour|day|month|year)(@[0-9]{1,2})?$")]
+    [RegularExpression("(hour|day|month|year)(@[0-9]{1,2})?", ErrorMessage = "hour, day, month or year is expected, with an offset as in month@3 at most")]
     public string InstanceUsageAuditPeriod { get; init; } = "month";
 
     /// <summary>Whether instances that ran before the host went down are started again.</summary>

@@ -58,13 +58,6 @@ internal sealed record InstanceEvent(string Action, string? Phase)
         return (Phase("start"), Phase("end"));
     }
 
-    /// <summary>What the instance is and has been since the audit period began, for who bills: sent before it becomes something else.</summary>
-    internal static InstanceEvent Exists(AuditPeriod period) => new("exists", null)
-    {
-        Audit = period,
-        Extra = new JObject { ["audit_period_beginning"] = period.Beginning, ["audit_period_ending"] = period.Ending },
-    };
-
     /// <summary>create.start, with the name of the image.</summary>
     internal static InstanceEvent CreateStart(string? imageName) => Create.Start with { Extra = new JObject { ["image_name"] = imageName } };
 
@@ -125,6 +118,9 @@ internal sealed record InstanceEvent(string Action, string? Phase)
 
     /// <summary>Further values of the unversioned form.</summary>
     internal JObject Extra { get; init; } = [];
+
+    /// <summary>The flavor that the instance is to have.</summary>
+    internal Flavor? NewFlavor { get; init; }
 
     /// <summary>The disks, where the operation has them at hand; null: as <c>[notifications] bdms_in_notifications</c> says.</summary>
     internal IReadOnlyList<BlockDeviceMapping>? BlockDevices { get; init; }

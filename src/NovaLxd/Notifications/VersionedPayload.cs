@@ -53,6 +53,12 @@ internal sealed partial class VersionedPayload(string instanceNameTemplate, bool
             return Make("InstanceActionRescuePayload", withShares ? "1.4" : "1.3", data);
         }
 
+        if (what.NewFlavor is { } flavor)
+        {
+            data["new_flavor"] = Flavor(flavor);
+            return Make("InstanceActionResizePrepPayload", withShares ? "1.4" : "1.3", data);
+        }
+
         if (!what.IsCreate)
         {
             return Make("InstanceActionPayload", withShares ? "1.9" : "1.8", data);

@@ -72,6 +72,8 @@ internal static class FaultTranslation
         Out<InstanceNotRescuableException>("InstanceNotRescuable"),
         Out<InstanceQuiesceNotSupportedException>("InstanceQuiesceNotSupported"),
         Out<TriggerCrashDumpNotSupportedException>("TriggerCrashDumpNotSupported"),
+        Out<ResizeException>("ResizeError"),
+        Out<UnableToMigrateToSelfException>("UnableToMigrateToSelf"),
         Out<MigrationPreCheckException>("MigrationPreCheckError"),
         Out<ConsoleNotAvailableException>("ConsoleNotAvailable"),
         Out<ConsoleTypeUnavailableException>("ConsoleTypeUnavailable"),

@@ -26,6 +26,7 @@ internal sealed class PeriodicTasks(
     PollRescuedInstances rescued,
     CleanDeletedFiles deletedFiles,
     ReclaimQueuedDeletes queuedDeletes,
+    ConfirmOldResizes oldResizes,
     ServiceOptions service,
     PeriodicOptions options,
     ImageCacheOptions imageOptions,
@@ -52,6 +53,7 @@ internal sealed class PeriodicTasks(
         yield return new("_cleanup_running_deleted_instances", options.RunningDeletedInstancePollInterval, runningDeleted.RunAsync, TimeSpan.Zero);
         yield return new("_run_image_cache_manager_pass", imageOptions.ManagerInterval, imageCache.RunAsync);
         yield return new("_sync_scheduler_instance_info", options.SchedulerInstanceSyncInterval, schedulerInstances.RunAsync);
+        yield return new("_poll_unconfirmed_resizes", Usual, oldResizes.RunAsync);
         yield return new("_check_instance_build_time", Usual, buildTimes.RunAsync);
         yield return new("_poll_rescued_instances", Usual, rescued.RunAsync);
         yield return new("_run_pending_deletes", options.InstanceDeleteInterval, deletedFiles.RunAsync);

@@ -92,9 +92,9 @@ internal sealed class ComputeNodeRecord(
 
     public void SetUsage(ComputeNode node, HostInventory inventory, IReadOnlyCollection<TrackedInstance> instances, int failedBuilds)
     {
-        var vcpus = resources.ReservedHostCpus + instances.Sum(i => i.Usage.Vcpus);
-        var memory = resources.ReservedHostMemoryMb + instances.Sum(i => i.Usage.MemoryMb);
-        var disk = (resources.ReservedHostDiskMb / 1024) + instances.Sum(i => i.Usage.DiskGb);
+        var vcpus = resources.ReservedHostCpus + instances.Sum(i => i.Total.Vcpus);
+        var memory = resources.ReservedHostMemoryMb + instances.Sum(i => i.Total.MemoryMb);
+        var disk = (resources.ReservedHostDiskMb / 1024) + instances.Sum(i => i.Total.DiskGb);
         Set(node, "vcpus_used", vcpus);
         Set(node, "memory_mb_used", memory);
         Set(node, "local_gb_used", disk);

@@ -12,4 +12,12 @@ internal sealed class InstanceAllocations(PlacementAllocations placement, Resour
     public Task DeleteAsync(RequestContext context, Instance instance, CancellationToken cancellationToken) => options.ReclaimInstanceInterval > TimeSpan.Zero
         ? placement.RemoveAllocationsGentlyAsync(Callers.Service(context), instance.Uuid, cancellationToken)
         : placement.DeleteAllocationsAsync(Callers.Service(context), instance.Uuid, cancellationToken);
+
+    /// <summary>While an instance moves, the migration holds what it had before: it gets that back, in place of what the scheduler gave it. Safe to repeat.</summary>
+    public Task TakeBackAsync(RequestContext context, Migration migration, Instance instance, CancellationToken cancellationToken) =>
+        placement.MoveAllocationsAsync(Callers.Service(context), migration.Uuid, instance.Uuid, cancellationToken);
+
+    /// <summary>The instance keeps what the scheduler gave it. Safe to repeat.</summary>
+    public Task ConfirmAsync(RequestContext context, Migration migration, CancellationToken cancellationToken) =>
+        placement.RemoveAllocationsGentlyAsync(Callers.Service(context), migration.Uuid, cancellationToken);
 }

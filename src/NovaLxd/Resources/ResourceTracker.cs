@@ -13,7 +13,7 @@ namespace NovaLxd.Resources;
 /// What of this host is used, and by whom (nova/compute/resource_tracker.py). One lock guards the books; whoever holds it also writes them to the database
 /// and to Placement, so that both see them in order. The books are made anew from the database by <see cref="UpdateAsync"/>.
 /// </summary>
-internal sealed class ResourceTracker(
+internal sealed partial class ResourceTracker(
     ConductorClient conductor,
     IContainerDriver driver,
     NodeIdentity identity,
@@ -24,7 +24,7 @@ internal sealed class ResourceTracker(
     ServiceOptions options,
     ILogger<ResourceTracker> logger) : IDisposable
 {
-    private static readonly string[] TrackedAttributes = ["system_metadata", "numa_topology", "flavor", "migration_context", "resources"];
+    private static readonly string[] TrackedAttributes = ["system_metadata", "numa_topology", "flavor", "old_flavor", "new_flavor", "migration_context", "resources"];
 
     private readonly SemaphoreSlim _lock = new(1);
     private readonly Dictionary<string, TrackedInstance> _tracked = [];
@@ -93,7 +93,7 @@ internal sealed class ResourceTracker(
     {
         using (await EnterAsync(cancellationToken))
         {
-            _tracked[instance.Uuid] = TrackedInstance.From(instance);
+            _tracked[instance.Uuid] = Track(instance);
             await SaveUsageAsync(context, cancellationToken);
         }
 
@@ -169,7 +169,8 @@ internal sealed class ResourceTracker(
         _tracked.Clear();
         foreach (var instance in instances.Where(i => !TrackedInstance.FreesResources(i.VmState)))
         {
-            _tracked[instance.Uuid] = TrackedInstance.From(instance);
+            var tracked = TrackedInstance.From(instance);
+            _tracked[instance.Uuid] = migrations.Any(m => m.InstanceUuid == instance.Uuid && StaysHere(m)) ? tracked : tracked with { Held = null };
         }
 
         foreach (var migration in migrations.Where(m => m.InstanceUuid is not null && !_tracked.ContainsKey(m.InstanceUuid)))
@@ -190,10 +191,10 @@ internal sealed class ResourceTracker(
         try
         {
             var instance = await conductor.GetInstanceAsync(
-                context, migration.InstanceUuid!, [.. TrackedAttributes, "old_flavor", "new_flavor"], cancellationToken);
+                context, migration.InstanceUuid!, TrackedAttributes, cancellationToken);
             var incoming = migration.DestCompute == options.Host;
             var flavor = (incoming ? instance.NewFlavor : instance.OldFlavor) ?? instance.Flavor;
-            return TrackedInstance.From(instance) with { Usage = ResourceUsage.Of(flavor) };
+            return TrackedInstance.From(instance) with { Usage = ResourceUsage.Of(flavor), Held = null };
         }
         catch (InstanceNotFoundException)
         {
@@ -204,6 +205,12 @@ internal sealed class ResourceTracker(
 
     private async Task SaveUsageAsync(RequestContext context, CancellationToken cancellationToken)
     {
+        if (_node is null)
+        {
+            // Before the first update, which makes the books anew (recovery at start).
+            return;
+        }
+
         record.SetUsage(_node!, _inventory!, _tracked.Values, Volatile.Read(ref _failedBuilds));
         await record.SaveIfChangedAsync(context, _node!, cancellationToken);
         var free = Free;

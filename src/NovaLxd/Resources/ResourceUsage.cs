@@ -28,8 +28,36 @@ internal sealed record TrackedInstance(ResourceUsage Usage, string? FlavorName, 
         Objects.TaskState.ImageBackup, Objects.TaskState.Rescuing, Objects.TaskState.Unshelving, Objects.TaskState.Shelving,
     ];
 
+    /// <summary>Task states of a resize (nova/compute/task_states.py:resizing_states, and the one before them).</summary>
+    private static readonly string?[] ResizeTasks =
+        [Objects.TaskState.ResizePrep, Objects.TaskState.ResizeMigrating, Objects.TaskState.ResizeMigrated, Objects.TaskState.ResizeFinish];
+
+    /// <summary>What it holds besides, while it may come to have another flavor on this host or go back to the one it had.</summary>
+    public ResourceUsage? Held { get; init; }
+
+    public ResourceUsage Total => Held is { } held
+        ? new(Usage.Vcpus + held.Vcpus, Usage.MemoryMb + held.MemoryMb, Usage.DiskGb + held.DiskGb)
+        : Usage;
+
     public static TrackedInstance From(Instance instance) =>
-        new(ResourceUsage.Of(instance.Flavor), instance.Flavor.Name, instance.VmState, instance.TaskState, instance.OsType, instance.ProjectId);
+        new(ResourceUsage.Of(instance.Flavor), instance.Flavor.Name, instance.VmState, instance.TaskState, instance.OsType, instance.ProjectId)
+        {
+            Held = HeldBy(instance),
+        };
+
+    /// <summary>Before the resize is finished the new flavor, and afterwards the old one, until it is confirmed.</summary>
+    private static ResourceUsage? HeldBy(Instance instance)
+    {
+        var resizing = instance.VmState == Objects.VmState.Resized
+            || (instance.VmState is Objects.VmState.Active or Objects.VmState.Stopped && ResizeTasks.Contains(instance.TaskState));
+        if (!resizing || !instance.IsSet("new_flavor") || instance.NewFlavor is not { } next)
+        {
+            return null;
+        }
+
+        var other = instance.InstanceTypeId != next.Id ? next : instance.IsSet("old_flavor") ? instance.OldFlavor : null;
+        return other is null ? null : ResourceUsage.Of(other);
+    }
 
     public bool LoadsDisk => VmState == Objects.VmState.Building || (TaskState is not null && DiskTasks.Contains(TaskState));
 

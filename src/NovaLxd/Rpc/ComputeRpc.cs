@@ -4,6 +4,7 @@ using NovaLxd.Operations;
 using NovaLxd.Operations.Build;
 using NovaLxd.Operations.Guest;
 using NovaLxd.Operations.Host;
+using NovaLxd.Operations.Move;
 using NovaLxd.Operations.Network;
 using NovaLxd.Operations.Power;
 using NovaLxd.Outcomes;
@@ -49,13 +50,14 @@ internal sealed partial class ComputeRpc
 
     private void AddMove()
     {
-        Unsupported("prep_resize", Cast, X | T | E | M | F, "Resizing or migrating a server", NotImplemented,
-            takeBack: (services, request) => services.GetRequiredService<Leftovers>().PrepResizeAsync(request));
-        Unsupported("resize_instance", Cast, X | T | E | M | F, "Resizing or migrating a server", NotImplemented, takeBack: Allocation);
-        Unsupported("finish_resize", Cast, X | T | E | M | F, "Resizing or migrating a server", NotImplemented);
-        Unsupported("confirm_resize", Either, X | E | M | F, "Confirming a resize", NotImplemented, Body);
-        Unsupported("revert_resize", Cast, X | T | E | M | F, "Reverting a resize", NotImplemented);
-        Unsupported("finish_revert_resize", Cast, X | T | E | M | F, "Reverting a resize", NotImplemented);
+        Add<PrepResize, PrepResize.Request>("prep_resize", Cast, X | T | E | M | F);
+        Add<ResizeInstance, ResizeInstance.Request>("resize_instance", Cast, X | T | E | M | F, Body);
+        Add<FinishResize, FinishResize.Request>("finish_resize", Cast, X | T | E | M | F, Body);
+        Add<ConfirmResize, ConfirmResize.Request>("confirm_resize", Either, X | E | M | F, Body);
+
+        // Without M: a revert that is refused can be asked for again.
+        Add<RevertResize, RevertResize.Request>("revert_resize", Cast, X | T | E | F, Body);
+        Add<FinishRevertResize, FinishRevertResize.Request>("finish_revert_resize", Cast, X | T | E | M | F, Body);
         Unsupported("prep_snapshot_based_resize_at_dest", Call, X | E | F, "Resizing a server between cells", MigrationPreCheck);
         Unsupported("prep_snapshot_based_resize_at_source", Call, X | T | E | M | F, "Resizing a server between cells", NotImplemented);
         Unsupported("finish_snapshot_based_resize_at_dest", Call, X | T | E | M | F, "Resizing a server between cells", NotImplemented);

@@ -111,7 +111,7 @@ internal sealed partial class OperationRunner(
         }
     }
 
-    // M
+    // M: as with T, what the end of the service cut short is for the next start to go on with.
     private async Task<JToken?> MigrationErroredAsync(
         RpcMethod method, RequestContext context, Invocation invocation, CancellationToken cancellationToken)
     {
@@ -119,7 +119,7 @@ internal sealed partial class OperationRunner(
         {
             return await FaultedAsync(method, context, invocation, cancellationToken);
         }
-        catch (Exception) when (method.Wraps.HasFlag(Wrap.M) && invocation.Migration is { } migration)
+        catch (Exception) when (method.Wraps.HasFlag(Wrap.M) && invocation.Migration is { } migration && !cancellationToken.IsCancellationRequested)
         {
             await RecordAsync("migration", async token =>
             {

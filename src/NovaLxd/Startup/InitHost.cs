@@ -33,6 +33,7 @@ internal sealed class InitHost(
     RestoreInstance restore,
     UnrescueInstance unrescue,
     InstanceRescue rescue,
+    ResizeRecovery resizes,
     InstanceOptions instanceOptions,
     ServiceOptions options,
     ILogger<InitHost> logger)
@@ -78,6 +79,7 @@ internal sealed class InitHost(
                 break;
             case RecoveryStep.Delete:
                 logger.LogInformation("The service was stopped while it deleted the instance; the delete is finished now.");
+                await resizes.AbandonAsync(context, instance, cancellationToken);
                 await teardown.DeleteAsync(context, instance, cancellationToken);
                 break;
             case RecoveryStep.Error:
@@ -129,6 +131,13 @@ internal sealed class InitHost(
                 break;
             case RecoveryStep.RestoreDeleted:
                 await restore.RunAsync(context, new(instance), cancellationToken);
+                break;
+            case RecoveryStep.RollBackResize or RecoveryStep.FinishResize or RecoveryStep.FinishRevert:
+                await resizes.RecoverAsync(context, instance, step, cancellationToken);
+                break;
+            case RecoveryStep.FinishConfirm:
+                await resizes.RecoverAsync(context, instance, step, cancellationToken);
+                await RestoreAsync(context, instance, state, cancellationToken);
                 break;
             default:
                 await RestoreAsync(context, instance, state, cancellationToken);

@@ -45,6 +45,18 @@ internal enum RecoveryStep
     /// <summary>The end of a rescue was under way: it is done again from the start.</summary>
     Unrescue,
 
+    /// <summary>A resize was under way, and the new size is not there: it is taken back.</summary>
+    RollBackResize,
+
+    /// <summary>A resize was under way and the new size is there: it is finished.</summary>
+    FinishResize,
+
+    /// <summary>A resize was being reverted: that is finished.</summary>
+    FinishRevert,
+
+    /// <summary>A resize waits for its owner, or was being confirmed: that is finished.</summary>
+    FinishConfirm,
+
     /// <summary>The ports are plugged, and a guest that should run and does not is started if the operator wants that.</summary>
     Restore,
 }
@@ -56,7 +68,7 @@ internal static class RecoveryPlan
     private static readonly string?[] RebuildTasks = [TaskState.Rebuilding, TaskState.RebuildBlockDeviceMapping, TaskState.RebuildSpawning];
 
     private static readonly string?[] HarmlessTasks =
-        [TaskState.ImageSnapshot, TaskState.ImageSnapshotPending, TaskState.ImagePendingUpload, TaskState.ImageUploading, TaskState.ResizePrep];
+        [TaskState.ImageSnapshot, TaskState.ImageSnapshotPending, TaskState.ImagePendingUpload, TaskState.ImageUploading];
 
     private static readonly string?[] SoftRebootTasks = [TaskState.RebootPending, TaskState.RebootStarted];
     private static readonly string?[] HardRebootTasks = [TaskState.RebootPendingHard, TaskState.RebootStartedHard];
@@ -83,6 +95,10 @@ internal static class RecoveryPlan
             (_, not null) when BuildTasks.Contains(taskState) => RecoveryStep.Error,
             (_, not null) when HarmlessTasks.Contains(taskState) => RecoveryStep.ForgetTask,
             (_, TaskState.Deleting) => RecoveryStep.Delete,
+            (_, TaskState.ResizePrep or TaskState.ResizeMigrating) => RecoveryStep.RollBackResize,
+            (_, TaskState.ResizeMigrated or TaskState.ResizeFinish) => RecoveryStep.FinishResize,
+            (_, TaskState.ResizeReverting) => RecoveryStep.FinishRevert,
+            (VmState.Resized, null) => RecoveryStep.FinishConfirm,
             (_, TaskState.RebootPending) => running ? RecoveryStep.RebootSoft : RecoveryStep.RebootHard,
             (_, TaskState.RebootPendingHard) => RecoveryStep.RebootHard,
             (_, not null) when !running && (SoftRebootTasks.Contains(taskState) || HardRebootTasks.Contains(taskState)) => RecoveryStep.RebootHard,

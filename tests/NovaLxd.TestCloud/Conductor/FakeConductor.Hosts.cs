@@ -127,6 +127,8 @@ public sealed partial class FakeConductor
         var rows = name switch
         {
             "MigrationList.get_by_filters" => Migrations.Where(m => Matches(m, (JObject)args[0]!)),
+            // Without the window, which tests need not wait for.
+            "MigrationList.get_unconfirmed_by_dest_compute" => Migrations.Where(m => (string?)m["status"] == "finished" && (string?)m["dest_compute"] == (string?)args[1]),
             "MigrationList.get_in_progress_and_error" => Migrations.Where(m =>
                 On(m, args[0]!, args[1]!) && ((string?)m["status"] == "error" || !over.Contains((string?)m["status"]))),
             "MigrationList.get_in_progress_by_host_and_node" => Migrations.Where(m => On(m, args[0]!, args[1]!) && !over.Contains((string?)m["status"])),

@@ -20,10 +20,21 @@ internal sealed class FakeDriver : IContainerDriver
     internal Exception? AttachFailure { get; set; }
 
     internal Exception? DetachFailure { get; set; }
+    /// <summary>What containers are, where a test cares.</summary>
+    internal Dictionary<Guid, ContainerSpec> Specs { get; } = [];
+
+    /// <summary>The host, for tests that report its resources.</summary>
+    internal HostDescription? Host { get; init; }
+
+    /// <summary>Bytes of files in every container's root.</summary>
+    internal long DiskUsedBytes { get; set; }
+
+    /// <summary>Whether ports are plugged without a word.</summary>
+    internal bool PlugsPorts { get; init; }
 
     public Task InitializeAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public Task<HostDescription> DescribeHostAsync(CancellationToken cancellationToken) => throw NotExpected();
+    public Task<HostDescription> DescribeHostAsync(CancellationToken cancellationToken) => Task.FromResult(Host ?? throw NotExpected());
 
     public Task<ImageInfo?> FindImageAsync(string key, CancellationToken cancellationToken) => throw NotExpected();
 
@@ -35,7 +46,7 @@ internal sealed class FakeDriver : IContainerDriver
 
     public Task CreateAsync(ContainerSpec spec, CancellationToken cancellationToken) => throw NotExpected();
 
-    public Task SetPortsAsync(Guid id, IReadOnlyList<PortSpec> ports, CancellationToken cancellationToken) => throw NotExpected();
+    public Task SetPortsAsync(Guid id, IReadOnlyList<PortSpec> ports, CancellationToken cancellationToken) => PlugsPorts ? Task.CompletedTask : throw NotExpected();
 
     public Task AttachPortAsync(Guid id, PortSpec port, CancellationToken cancellationToken)
     {
@@ -74,6 +85,17 @@ internal sealed class FakeDriver : IContainerDriver
     public Task RescueAsync(Guid id, string imageKey, CancellationToken cancellationToken) => throw NotExpected();
 
     public Task UnrescueAsync(Guid id, CancellationToken cancellationToken) => throw NotExpected();
+    public Task ResizeAsync(Guid id, ContainerSize size, CancellationToken cancellationToken)
+    {
+        var wanted = Info(id, States[id]).Spec with { RootDiskBytes = size.RootDiskBytes, Limits = size.Limits, Security = Info(id, States[id]).Spec.Security };
+        if (wanted != Info(id, States[id]).Spec)
+        {
+            Calls.Add($"resize {size.Limits.MemoryBytes >> 20}");
+            Specs[id] = States[id] == ContainerState.Stopped ? wanted : throw new ContainerStateException("It runs.");
+        }
+
+        return Task.CompletedTask;
+    }
 
     public Task FreezeAsync(Guid id, CancellationToken cancellationToken) => MoveAsync(id, ContainerState.Frozen);
 
@@ -87,7 +109,8 @@ internal sealed class FakeDriver : IContainerDriver
     public Task<IReadOnlyList<ContainerInfo>> ListAsync(CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyList<ContainerInfo>>(States.Select(s => Info(s.Key, s.Value)).ToList());
 
-    public Task<ContainerUsage> GetUsageAsync(Guid id, CancellationToken cancellationToken) => throw NotExpected();
+    public Task<ContainerUsage> GetUsageAsync(Guid id, CancellationToken cancellationToken) =>
+        Task.FromResult(DiskUsedBytes > 0 ? new ContainerUsage { DiskUsedBytes = DiskUsedBytes } : throw NotExpected());
 
     public async IAsyncEnumerable<ContainerEvent> WatchAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -95,12 +118,12 @@ internal sealed class FakeDriver : IContainerDriver
         yield break;
     }
 
-    private static ContainerInfo Info(Guid id, ContainerState state) => new()
+    private ContainerInfo Info(Guid id, ContainerState state) => new()
     {
         Id = id,
         Name = id.ToString(),
         State = state,
-        Spec = new ContainerSpec { Id = id, Name = id.ToString(), Hostname = "guest", ImageKey = "image" },
+        Spec = Specs.GetValueOrDefault(id) ?? new ContainerSpec { Id = id, Name = id.ToString(), Hostname = "guest", ImageKey = "image" },
     };
 
     private Task MoveAsync(Guid id, ContainerState state)

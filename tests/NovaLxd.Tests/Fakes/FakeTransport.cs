@@ -13,6 +13,9 @@ internal sealed class FakeTransport(FakeConductor conductor) : IRpcTransport
 {
     internal List<(string Topic, string? Namespace, string Version, string Method, JObject Args)> Sent { get; } = [];
 
+    /// <summary>Casts, where a test expects some: topic, host, method, arguments.</summary>
+    internal List<(string Topic, string? Server, string Method, JObject Args)>? Casts { get; set; }
+
     internal JObject LastArgs => Sent[^1].Args;
 
     public async Task<JToken?> CallAsync(
@@ -36,7 +39,12 @@ internal sealed class FakeTransport(FakeConductor conductor) : IRpcTransport
 
     public Task CastAsync(
         RequestContext context, string topic, string? server, string? @namespace, string version, string method, JObject args,
-        CancellationToken cancellationToken) => throw new InvalidOperationException($"No cast of {method} was expected.");
+        CancellationToken cancellationToken)
+    {
+        (Casts ?? throw new InvalidOperationException($"No cast of {method} was expected."))
+            .Add((topic, server, method, WireJson.ParseObject(args.ToString(Formatting.None))));
+        return Task.CompletedTask;
+    }
 
     public Task FanoutAsync(
         RequestContext context, string topic, string? @namespace, string version, string method, JObject args, CancellationToken cancellationToken) =>

@@ -18,7 +18,7 @@ internal sealed class TestPlane
 {
     internal const string HostName = "cmp1";
 
-    internal TestPlane(FakeRelease? release = null, string recording = "zed")
+    internal TestPlane(FakeRelease? release = null, string recording = "zed", FakeDriver? driver = null)
     {
         Conductor = new FakeConductor(release ?? FakeRelease.Zed, Time);
         Transport = new FakeTransport(Conductor);
@@ -33,7 +33,7 @@ internal sealed class TestPlane
         Action = Conductor.AddAction(Instance.Uuid, "pause", "req-1");
         Locks = new InstanceLocks();
         Notifier = new RecordingNotifier();
-        Driver = new FakeDriver();
+        Driver = driver ?? new FakeDriver();
         Guest = new FakeGuest();
         Services = new ServiceCollection()
             .AddSingleton<TimeProvider>(Time)
@@ -78,8 +78,9 @@ internal sealed class TestPlane
 
     internal ComputeRpc Rpc { get; } = new(strict: true);
 
-    internal OperationRunner Runner() => new(
-        Client, new IncomingObjects(Client), new BuildSlots(new InstanceOptions()), Locks, Notifier, new ServiceHost(HostName), Services.BuildServiceProvider(), NullLogger<OperationRunner>.Instance);
+    /// <param name="services">Those that live longer than one request; null: new ones.</param>
+    internal OperationRunner Runner(IServiceProvider? services = null) => new(
+        Client, new IncomingObjects(Client), new BuildSlots(new InstanceOptions()), Locks, Notifier, new ServiceHost(HostName), services ?? Services.BuildServiceProvider(), NullLogger<OperationRunner>.Instance);
 
     /// <summary>Runs a method of the table with the instance as argument, and whatever else is given.</summary>
     internal Task<JToken?> RunAsync(string method, JObject? args = null) => RunAsync(Rpc.Methods[method], args);

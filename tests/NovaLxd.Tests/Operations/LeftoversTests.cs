@@ -6,6 +6,7 @@ using NovaLxd.Messaging;
 using NovaLxd.Objects;
 using NovaLxd.OpenStack;
 using NovaLxd.Operations;
+using NovaLxd.Operations.Move;
 using NovaLxd.Outcomes;
 using NovaLxd.Resources;
 using NovaLxd.TestCloud.Conductor;
@@ -44,6 +45,7 @@ public sealed class LeftoversTests : IAsyncLifetime
         _plane.Services.AddOpenStack(_ => openStack);
         _plane.Services.AddSingleton<IRpcTransport>(_plane.Transport).AddSingleton(identity).AddSingleton(new ServiceHost(TestPlane.HostName))
             .AddSingleton<Leftovers>();
+        _plane.AddMoves(service);
         _plane.Context = _plane.Context.With("auth_token", _cloud.Keystone.IssueToken("alice", "demo").Value);
     }
 
@@ -86,16 +88,18 @@ public sealed class LeftoversTests : IAsyncLifetime
 
     /// <summary>The migration's allocation goes back to the instance, in place of what the scheduler gave it here.</summary>
     [Theory]
-    [InlineData("prep_resize")]
-    [InlineData("resize_instance")]
-    [InlineData("live_migration")]
-    public async Task AMoveGivesTheAllocationBack(string method)
+    [InlineData("prep_resize", "cmp2")]
+    [InlineData("resize_instance", TestPlane.HostName)]
+    [InlineData("live_migration", TestPlane.HostName)]
+    public async Task AMoveGivesTheAllocationBack(string method, string host)
     {
         _plane.Row["vm_state"] = "stopped";
+        _plane.Instance.VmState = "stopped";
+        Move(host);
         Allocate(MigrationUuid, There, 1);
         Allocate(_plane.Instance.Uuid, Here, 2);
 
-        await RefusedAsync(method, MoveArguments());
+        await RefusedAsync(method, method == "live_migration" ? MoveArguments() : ResizeArguments());
 
         Assert.Equal(There, Assert.Single(_cloud.Placement.Consumers[_plane.Instance.Uuid].Allocations).Key);
         Assert.DoesNotContain(MigrationUuid, _cloud.Placement.Consumers.Keys);
@@ -114,7 +118,7 @@ public sealed class LeftoversTests : IAsyncLifetime
 
         var sent = Assert.Single(_plane.Conductor.Migrates);
         Assert.Equal("alternate", (string?)sent["host_list"]![0]);
-        Assert.Equal("Resizing or migrating a server is not supported by this compute service.\n",
+        Assert.Equal(PrepResize.NotElsewhere + "\n",
             (string?)sent["scheduler_hint"]!["filter_properties"]!["retry"]!["exc"]![0]);
         Assert.Equal(("compute_task", "1.20"), _plane.Transport.Sent.Where(s => s.Method == "migrate_server").Select(s => (s.Namespace, s.Version)).Single());
         Assert.Equal("resize_prep", (string?)_plane.Row["task_state"]);
@@ -133,16 +137,6 @@ public sealed class LeftoversTests : IAsyncLifetime
 
         await RefusedAsync("prep_resize", Retriable());
 
-        AssertAsItWas("active");
-    }
-
-    /// <summary>Wherever a container went, it would have to leave this host first.</summary>
-    [Fact]
-    public async Task AResizeOfAServerOfThisHostIsNotTriedElsewhere()
-    {
-        await RefusedAsync("prep_resize", Retriable());
-
-        Assert.Empty(_plane.Conductor.Migrates);
         AssertAsItWas("active");
     }
 
@@ -203,9 +197,19 @@ public sealed class LeftoversTests : IAsyncLifetime
         };
     }
 
-    private JObject Retriable()
+    private JObject ResizeArguments()
     {
         var args = MoveArguments();
+        args["migration"]!["nova_object.data"]!["dest_compute"] = "cmp3";
+        args["flavor"] = Recorded.Object<Flavor>("zed").ToPrimitive();
+        args["image"] = new JObject();
+        args["request_spec"] = Recorded.Object<RequestSpec>("zed").ToPrimitive();
+        return args;
+    }
+
+    private JObject Retriable()
+    {
+        var args = ResizeArguments();
         args["filter_properties"] = new JObject { ["retry"] = new JObject { ["num_attempts"] = 1, ["hosts"] = new JArray() } };
         args["host_list"] = new JArray("alternate");
         return args;

@@ -32,6 +32,7 @@ internal sealed class RebuildInstance(
     ResourceTracker resources,
     Leftovers leftovers,
     ServiceOptions options,
+    InstanceOptions instanceOptions,
     INotifier notifier,
     TimeProvider time,
     ILogger<RebuildInstance> logger) : IOperation<RebuildInstance.Request, None>
@@ -134,7 +135,7 @@ internal sealed class RebuildInstance(
         specs.From(instance, image.Key, files); // The operator may have forbidden since what the flavor asks for.
 
         // (2) What is told of the time before is told with the image of that time.
-        var period = AuditPeriod.Current(options.InstanceUsageAuditPeriod, time.GetUtcNow());
+        var period = AuditPeriod.Current(instanceOptions.InstanceUsageAuditPeriod, time.GetUtcNow());
         await notifier.InstanceAsync(context, instance, InstanceEvent.Exists(period, request.OrigImageRef, request.OrigSysMetadata), cancellationToken);
         await notifier.InstanceAsync(context, instance, InstanceEvent.RebuildStart(image.Name) with { BlockDevices = request.Disks }, cancellationToken);
         instance.PowerState = await powerStates.GetAsync(instance, cancellationToken);

@@ -1,0 +1,117 @@
+using Microsoft.Extensions.Logging;
+using NovaLxd.Conductor;
+using NovaLxd.Instances;
+using NovaLxd.Messaging;
+using NovaLxd.Network;
+using NovaLxd.Notifications;
+using NovaLxd.Objects;
+using NovaLxd.Outcomes;
+using NovaLxd.Resources;
+using NovaLxd.Virt;
+
+namespace NovaLxd.Operations.Move;
+
+/// <summary>
+/// The owner wants the old flavor back (nova/compute/manager.py:revert_resize): powers the instance off and gives its container the old size.
+/// <para>
+/// Files that the guest wrote since the resize stay, which differs from a host with virtual machines: there the disk of before comes back. Files that do not fit
+/// into the old root disk are no loss that anybody asked for: the revert is refused with the reason, and the server goes on waiting with its new flavor.
+/// </para>
+/// </summary>
+internal sealed class RevertResize(
+    ConductorClient conductor, InstancePorts ports, MovePorts movePorts, InstanceSize size, InstancePower power, PowerStates powerStates, ResizeRollback rollback,
+    ResourceTracker resources, ComputeCasts compute, InstanceOptions options, INotifier notifier, TimeProvider time, ILogger<RevertResize> logger)
+    : IOperation<RevertResize.Request, None>
+{
+    internal sealed record Request(Instance Instance, Migration Migration, RequestSpec? RequestSpec = null) : IInstanceRequest;
+
+    public async Task<None> RunAsync(RequestContext context, Request request, CancellationToken cancellationToken)
+    {
+        var (instance, migration) = (request.Instance, request.Migration);
+        if (!await rollback.IsAtAsync(context, instance, migration, TaskState.ResizeReverting, cancellationToken))
+        {
+            return default;
+        }
+
+        await notifier.InstanceAsync(context, instance, InstanceEvent.Exists(AuditPeriod.Current(options.InstanceUsageAuditPeriod, time.GetUtcNow())), cancellationToken);
+        await ReleaseAsync(context, instance, migration, cancellationToken);
+        await compute.FinishRevertResizeAsync(context, instance, migration, request.RequestSpec, cancellationToken);
+        return default;
+    }
+
+    /// <summary>(1) ports (2) container (3) usage (4) record. Until (4) the way leads back to the new flavor.</summary>
+    public async Task ReleaseAsync(RequestContext context, Instance instance, Migration migration, CancellationToken cancellationToken)
+    {
+        await conductor.LoadAttributesAsync(
+            context, instance, ["flavor", "old_flavor", "new_flavor", "system_metadata", "migration_context", "info_cache"], cancellationToken);
+        await using var undo = new Undo(logger);
+        try
+        {
+            // (1)
+            await movePorts.TearDownAsync(context, instance, cancellationToken);
+            await movePorts.StartAsync(context, instance, migration.SourceCompute!, cancellationToken);
+            await ports.RefreshAsync(context, instance, cancellationToken);
+
+            // (2)
+            var old = instance.OldFlavor ?? throw new ResizeException("its record lost the old flavor");
+            await ShrinkAsync(context, instance, old, undo, cancellationToken);
+
+            // (3)
+            migration.Status = "reverted";
+            await conductor.SaveAsync(context, migration, cancellationToken);
+            await resources.DropMoveAsync(context, instance, old, cancellationToken);
+
+            // (4)
+            ResourceTracker.ApplyContext(instance, "old_");
+            await conductor.SaveAsync(context, instance, [TaskState.ResizeReverting], cancellationToken);
+            undo.Keep();
+        }
+        catch (Exception) when (cancellationToken.IsCancellationRequested)
+        {
+            // The next start takes the revert up where it is.
+            undo.Keep();
+            throw;
+        }
+        catch (Exception e) when (e is InstanceNotFoundException or UnexpectedTaskStateException)
+        {
+            // Its container goes with it.
+            undo.Keep();
+            await rollback.AbandonAsync(context, migration, CancellationToken.None);
+            throw;
+        }
+        catch (Exception)
+        {
+            await undo.DisposeAsync();
+            await KeepNewAsync(context, instance, migration);
+            throw;
+        }
+    }
+
+    private async Task ShrinkAsync(RequestContext context, Instance instance, Flavor old, Undo undo, CancellationToken cancellationToken)
+    {
+        await size.CheckRoomAsync(instance, old, cancellationToken);
+        var (flavor, networkInfo) = (instance.Flavor, instance.NetworkInfo);
+        if (await powerStates.GetAsync(instance, cancellationToken) == PowerState.Running)
+        {
+            undo.Add("the stop of the guest", token => power.OnAsync(context, instance, networkInfo, token));
+        }
+
+        // Its files stay, so it is asked to write them.
+        await power.OffAsync(instance, clean: true, cancellationToken);
+        undo.Add("the size of the container", token => size.ApplyAsync(instance, flavor, token));
+        await size.ApplyAsync(instance, old, cancellationToken);
+    }
+
+    /// <summary>What the mark M would do for others ends here: a migration in error could be neither confirmed nor reverted any more.</summary>
+    private async Task KeepNewAsync(RequestContext context, Instance instance, Migration migration)
+    {
+        logger.LogWarning("The resize was not reverted; the instance keeps its new flavor and can be confirmed or reverted again.");
+        migration.Status = "finished";
+        await conductor.SaveAsync(context, migration, CancellationToken.None);
+        instance.VmState = VmState.Resized;
+        instance.TaskState = null;
+        instance.PowerState = await powerStates.GetAsync(instance, CancellationToken.None);
+        await conductor.SaveAsync(context, instance, [TaskState.ResizeReverting], CancellationToken.None);
+        await resources.InstanceChangedAsync(context, instance, CancellationToken.None);
+    }
+}

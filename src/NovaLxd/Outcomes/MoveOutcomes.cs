@@ -1,0 +1,8 @@
+namespace NovaLxd.Outcomes;
+
+/// <summary>The server cannot have the size that was asked for; the reason is for its owner.</summary>
+internal sealed class ResizeException(string reason, Exception? inner = null) : OutcomeException($"The server cannot be resized: {reason}", 500, inner);
+
+/// <summary>A cold migration to the host on which the server is already.</summary>
+internal sealed class UnableToMigrateToSelfException(string instanceUuid, string host)
+    : OutcomeException($"Unable to migrate instance {instanceUuid} to {host}: it is there already.", 400);
