@@ -220,6 +220,51 @@ cloud_init_reads_config_drive() {
     fi
     openstack server delete --wait clouded && [ $rc = 0 ]
 }
+# resizes FLAVOR: until it waits for its owner.
+resizes() { openstack server resize --flavor "$1" busybox && becomes busybox VERIFY_RESIZE && logs_in; }
+flavor_of() { rest GET compute "/servers/detail?name=^$1\$" | jq -r '.servers[0].flavor.original_name'; }
+# has_size FLAVOR MEMORY_MIB DISK_MIB: by the API, and as the guest sees it.
+has_size() {
+    [ "$(flavor_of busybox)" = "$1" ] || { echo "busybox is $(flavor_of busybox) and not $1"; return 1; }
+    guest root busybox 'grep MemTotal /proc/meminfo' | tee >(cat >&2) | awk -v kib=$(($2 * 1024)) '{ exit $2 != kib }' &&
+        guest root busybox 'df -m / | tail -1' | tee >(cat >&2) | awk -v mib="$3" '{ exit !($2 > mib * 0.9 && $2 <= mib) }'
+}
+# What an unconfirmed resize holds twice is free again: Placement has one allocation for the one server.
+consumers_of() { rest GET placement "/resource_providers/$1/allocations" | jq '.allocations | length'; }
+servers_here() { rest GET compute '/servers?all_tenants=1' | jq '.servers | length'; }
+one_allocation_each() { [ "$(consumers_of "$1")" = "$(servers_here)" ]; }
+holds_once() {
+    local provider; provider=$(rest GET placement /resource_providers | jq -r '.resource_providers[0].uuid')
+    wait_for 60 one_allocation_each "$provider" || { rest GET placement "/resource_providers/$provider/allocations"; return 1; }
+}
+# Its files are there before, during and after it.
+resizes_and_reverts() {
+    guest root busybox 'echo kept > /root/resized && sync' && resizes m1.small && has_size m1.small 2048 5120 || return 1
+    [ "$(guest root busybox 'cat /root/resized')" = kept ] || { echo "the file is gone after the resize"; return 1; }
+    openstack server resize revert busybox && becomes busybox ACTIVE && logs_in && has_size m1.nano 128 1024 && holds_once || return 1
+    [ "$(guest root busybox 'cat /root/resized')" = kept ] || { echo "the file is gone after the revert"; return 1; }
+}
+resizes_and_confirms() {
+    resizes m1.small && openstack server resize confirm busybox && becomes busybox ACTIVE && logs_in && has_size m1.small 2048 5120 && holds_once &&
+        pings_soon busybox
+}
+last_resize_failed() {
+    rest GET compute "/servers/$(server_id busybox)/os-instance-actions" | jq -e '[.instanceActions[] | select(.action == "resize")][0].message == "Error"' > /dev/null
+}
+# The server is m1.small by now, and its disk cannot become smaller.
+refuses_smaller_disk() {
+    local before; before=$(guest root busybox 'cut -d" " -f22 /proc/1/stat') || return 1
+    openstack server resize --flavor m1.nano busybox || return 1
+    wait_for 120 last_resize_failed || { openstack server event list --long busybox; echo "the refusal is not in the list of events"; return 1; }
+    becomes busybox ACTIVE && has_size m1.small 2048 5120 && holds_once || return 1
+    [ "$(guest root busybox 'cut -d" " -f22 /proc/1/stat')" = "$before" ] || { echo "the guest was started again for nothing"; return 1; }
+}
+resizes_stopped() {
+    openstack server stop busybox && becomes busybox SHUTOFF && openstack server resize --flavor m1.tiny busybox && becomes busybox VERIFY_RESIZE &&
+        openstack server resize revert busybox && becomes busybox SHUTOFF && openstack server start busybox && becomes busybox ACTIVE && logs_in &&
+        has_size m1.nano 128 1024
+}
+deletes_unconfirmed() { resizes m1.tiny && deletes_without_trace && holds_once; }
 
 # kill -9: the guest goes on meanwhile, and the successor knows it.
 survives_kill_of() {
@@ -316,7 +361,12 @@ cloud_checks() {
     check "rebuild" with_busybox rebuilds_running
     check "rebuild of a stopped server" with_busybox rebuilds_stopped
     check "stop and start after both" with_busybox stops_and_starts
+    check "resize and revert" with_busybox resizes_and_reverts
+    check "resize of a stopped server" with_busybox resizes_stopped
+    check "resize and confirm" with_busybox resizes_and_confirms
+    check "a smaller disk is refused" with_busybox refuses_smaller_disk
     check "delete leaves nothing" with_busybox deletes_without_trace
+    check "delete of an unconfirmed resize leaves nothing" with_busybox deletes_unconfirmed
     check "five at once" creates_five_at_once
     check "cache an image" caches_an_image
     check "metadata definitions" describes_its_metadata
