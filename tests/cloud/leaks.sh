@@ -55,7 +55,8 @@ cloud_state() {
         rest GET image '/images?limit=1000' | jq -r '.images[] | "image \(.id)"'
         rest GET placement "/resource_providers/$provider/allocations" | jq -r '.allocations | keys[] | "allocation \(.)"'
         find "$STACK_STATE/compute/instances" -mindepth 1 -maxdepth 1 -printf 'folder %f\n'
-        rabbitmqctl list_queues name messages --no-table-headers | awk '/compute/ && $2 > 0 { print "messages in", $1 }'
+        # Not from here: Erlang looks for its modules in the folder it is started in, which the user it runs as may not enter.
+        (cd / && rabbitmqctl list_queues name messages --no-table-headers | awk '/compute/ && $2 > 0 { print "messages in", $1 }')
     } | sort > "$1"
 }
 

@@ -116,15 +116,16 @@ internal static class LaunchPlan
             yield break;
         }
 
+        yield return MakeDirectory("/mnt");
         var root = new SyscallStep(
             Syscall.openat, Fcntl.AT_FDCWD, "/", Flags((Fcntl.O_PATH, "O_PATH"), (Fcntl.O_DIRECTORY, "O_DIRECTORY"), (Fcntl.O_CLOEXEC, "O_CLOEXEC")), 0);
         yield return root;
-        yield return MakeDirectoryIn(root, "mnt");
         const string How = "{O_PATH|O_DIRECTORY|O_CLOEXEC, RESOLVE_IN_ROOT|RESOLVE_NO_XDEV|RESOLVE_NO_MAGICLINKS}";
         var parent = new SyscallStep(Syscall.openat2, new ResultOf(root), "mnt", new Memory(WithinOneMount(), How), 24);
         yield return parent;
-        yield return MakeDirectoryIn(parent, "instance");
-        yield return new(Syscall.move_mount, mount, "", new ResultOf(parent), "instance", Flags((MOVE_MOUNT_F_EMPTY_PATH, "MOVE_MOUNT_F_EMPTY_PATH")));
+        yield return new(Syscall.dup3, new ResultOf(parent), 1, 0); // The console comes there in its turn.
+        yield return new(Syscall.mkdirat, 1, "instance", 0x1ED /* 0755 */) { Least = SyscallStep.AnyResult };
+        yield return new(Syscall.move_mount, mount, "", 1, "instance", Flags((MOVE_MOUNT_F_EMPTY_PATH, "MOVE_MOUNT_F_EMPTY_PATH")));
     }
 
     /// <summary>struct open_how.</summary>
@@ -135,9 +136,6 @@ internal static class LaunchPlan
         BitConverter.TryWriteBytes(how.AsSpan(16), 0x10UL | 0x01UL | 0x02UL); // resolve, linux/openat2.h
         return how;
     }
-
-    private static SyscallStep MakeDirectoryIn(SyscallStep folder, string name) =>
-        new(Syscall.mkdirat, new ResultOf(folder), name, 0x1ED /* 0755 */) { Least = SyscallStep.AnyResult };
 
     private static IEnumerable<SyscallStep> KernelFileSystems(LaunchSpec spec)
     {

@@ -76,7 +76,10 @@ internal sealed class ResizeRollback(
         }
     }
 
-    /// <summary>(1) container (2) allocation (3) row (4) books. What fails is logged; an instance whose container cannot be brought back is an error.</summary>
+    /// <summary>
+    /// (1) container (2) allocation (3) row (4) books. What fails is logged; an instance whose container cannot be brought back is an error. The task stays: it
+    /// goes last, with the failure (<see cref="Rpc.Wrap.T"/>), so that nobody begins anything before that.
+    /// </summary>
     public async Task RunAsync(RequestContext context, Instance instance, Migration? migration, CancellationToken cancellationToken)
     {
         await conductor.LoadAttributesAsync(context, instance, ["flavor", "old_flavor", "new_flavor", "system_metadata", "info_cache"], cancellationToken);
@@ -104,7 +107,6 @@ internal sealed class ResizeRollback(
             InstanceSize.SetFlavor(instance, flavor);
             ForgetResize(instance);
             instance.VmState = vmState;
-            instance.TaskState = null;
             instance.PowerState = await powerStates.GetAsync(instance, cancellationToken);
             await conductor.SaveAsync(context, instance, ResizeTasks, cancellationToken);
         });

@@ -38,7 +38,7 @@ internal sealed class ResizeRecovery(
                 break;
             case RecoveryStep.FinishResize:
                 logger.LogInformation("The service was stopped while it resized the instance; the resize is finished now.");
-                await finish.FinishAsync(context, instance, await GetAsync(context, instance, cancellationToken), cancellationToken);
+                await FinishAsync(context, instance, await GetAsync(context, instance, cancellationToken), cancellationToken);
                 break;
             case RecoveryStep.FinishRevert:
                 await RevertAsync(context, instance, await GetAsync(context, instance, cancellationToken), cancellationToken);
@@ -63,8 +63,9 @@ internal sealed class ResizeRecovery(
     private async Task RollBackAsync(RequestContext context, Instance instance, CancellationToken cancellationToken)
     {
         logger.LogWarning("The service was stopped while it resized the instance; the resize is taken back.");
-        var migration = (await FindAsync(context, instance, Unfinished, cancellationToken)).FirstOrDefault();
+        var migration = await FindFirstAsync(context, instance, Unfinished, cancellationToken);
         await rollback.RunAsync(context, instance, migration, cancellationToken);
+        await ForgetTaskAsync(context, instance, cancellationToken);
         if (migration is not null)
         {
             migration.Status = "error";
@@ -72,6 +73,23 @@ internal sealed class ResizeRecovery(
         }
 
         await TellAsync(context, instance, new ResizeException("the compute service was stopped meanwhile. It is as it was; resize it again."), cancellationToken);
+    }
+
+    /// <summary>One that cannot be finished has been taken back by then.</summary>
+    private async Task FinishAsync(RequestContext context, Instance instance, Migration migration, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await finish.FinishAsync(context, instance, migration, cancellationToken);
+        }
+        catch (Exception e) when (e is not (InstanceNotFoundException or UnexpectedTaskStateException) && !cancellationToken.IsCancellationRequested)
+        {
+            logger.LogError(e, "The resize could not be finished: {Reason}", e.Message);
+            await ForgetTaskAsync(context, instance, cancellationToken);
+            migration.Status = "error";
+            await conductor.SaveAsync(context, migration, cancellationToken);
+            await TellAsync(context, instance, e, cancellationToken);
+        }
     }
 
     private async Task RevertAsync(RequestContext context, Instance instance, Migration migration, CancellationToken cancellationToken)
@@ -84,6 +102,7 @@ internal sealed class ResizeRecovery(
         catch (ResizeException e)
         {
             // It goes on waiting with its new flavor.
+            await ForgetTaskAsync(context, instance, cancellationToken);
             await TellAsync(context, instance, e, cancellationToken);
             return;
         }
@@ -95,7 +114,7 @@ internal sealed class ResizeRecovery(
     private async Task ConfirmAsync(RequestContext context, Instance instance, CancellationToken cancellationToken)
     {
         if ((await FindAsync(context, instance, ["finished"], cancellationToken)).Count > 0
-            || (await FindAsync(context, instance, Confirmed, cancellationToken)).FirstOrDefault() is not { } migration)
+            || await FindFirstAsync(context, instance, Confirmed, cancellationToken) is not { } migration)
         {
             return;
         }
@@ -108,7 +127,7 @@ internal sealed class ResizeRecovery(
     private async Task<Migration> GetAsync(RequestContext context, Instance instance, CancellationToken cancellationToken) =>
         instance.IsSet("migration_context") && instance.MigrationContext is { } moved
             ? await conductor.GetMigrationAsync(context, moved.MigrationId, cancellationToken)
-            : (await FindAsync(context, instance, null, cancellationToken)).FirstOrDefault()
+            : await FindFirstAsync(context, instance, null, cancellationToken)
                 ?? throw new ResizeException("there is no record of its migration");
 
     /// <summary>Resizes of the instance on this host, newest first.</summary>
@@ -123,6 +142,16 @@ internal sealed class ResizeRecovery(
 
         return [.. (await conductor.GetMigrationsByFiltersAsync(context, filters, cancellationToken))
             .Where(m => m.SourceCompute == options.Host).OrderByDescending(m => m.Id)];
+    }
+
+    private async Task<Migration?> FindFirstAsync(
+        RequestContext context, Instance instance, IReadOnlyList<string>? statuses, CancellationToken cancellationToken) =>
+        await FindAsync(context, instance, statuses, cancellationToken) is [var newest, ..] ? newest : null;
+
+    private Task ForgetTaskAsync(RequestContext context, Instance instance, CancellationToken cancellationToken)
+    {
+        instance.TaskState = null;
+        return conductor.SaveAsync(context, instance, cancellationToken);
     }
 
     private Task TellAsync(RequestContext context, Instance instance, Exception why, CancellationToken cancellationToken) =>

@@ -60,19 +60,20 @@ public sealed class ResizeEventsTests : INotificationBus
             ResizeEvents.ConfirmEnd(NetworkInfo.Empty), ResizeEvents.RevertStart([]), ResizeEvents.RevertEnd([]),
         }.Select(e => e.Suffix));
 
-    [Theory]
-    public Task SendUnversionedAsync(
-        RequestContext context, string publisherId, string eventType, string priority, JToken payload, CancellationToken cancellationToken)
+    Task INotificationBus.SendUnversionedAsync(
+        RequestContext context, string publisherId, string eventType, string priority, JToken payload, CancellationToken cancellationToken) =>
+        Keep(publisherId, eventType, priority, payload);
+
+    Task INotificationBus.SendVersionedAsync(
+        RequestContext context, string publisherId, string eventType, string priority, JToken payload, CancellationToken cancellationToken) =>
+        Keep(publisherId, eventType, priority, payload);
+
+    private Task Keep(string publisherId, string eventType, string priority, JToken payload)
     {
         var message = new JObject { ["publisher_id"] = publisherId, ["event_type"] = eventType, ["priority"] = priority, ["payload"] = payload };
         _sent.Add(WireJson.ParseObject(message.ToString(Formatting.None)));
         return Task.CompletedTask;
     }
-
-    [Theory]
-    public Task SendVersionedAsync(
-        RequestContext context, string publisherId, string eventType, string priority, JToken payload, CancellationToken cancellationToken) =>
-        SendUnversionedAsync(context, publisherId, eventType, priority, payload, cancellationToken);
 
     private static JToken Sorted(JToken token) => token switch
     {

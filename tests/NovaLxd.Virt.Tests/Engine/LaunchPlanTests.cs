@@ -151,11 +151,17 @@ public sealed class LaunchPlanTests
     public void TheRootOfARescuedOneIsMountedBeforeProcIsThere()
     {
         Assert.DoesNotContain(Lines, line => line.Contains("/mnt", StringComparison.Ordinal));
-        var lines = LaunchPlan.Print(LaunchPlan.Build(Spec, Inputs with { RescuedRootMount = 8 })).Split('\n').ToList();
-        string[] order = ["pivot_root", "setresuid(0, 0, 0)", "openat2(<openat>, \"mnt\"", "mkdirat(<openat2>, \"instance\"", "move_mount(8, \"\", <openat2>, \"instance\", MOVE_MOUNT_F_EMPTY_PATH)", "mount(\"proc\""];
+        var steps = LaunchPlan.Build(Spec, Inputs with { RescuedRootMount = 8 });
+        var lines = LaunchPlan.Print(steps).Split('\n').ToList();
+        string[] order =
+        [
+            "pivot_root", "setresuid(0, 0, 0)", "openat2(<openat>, \"mnt\"", "dup3(<openat2>, 1, 0)", "mkdirat(1, \"instance\"",
+            "move_mount(8, \"\", 1, \"instance\", MOVE_MOUNT_F_EMPTY_PATH)", "mount(\"proc\"",
+        ];
         var places = order.Select(start => lines.FindIndex(line => line.StartsWith(start, StringComparison.Ordinal))).ToArray();
         Assert.DoesNotContain(-1, places);
         Assert.Equal(places.Order(), places);
+        new SyscallProgram(steps).Dispose(); // It can be laid out for the child.
     }
 
     [Fact]

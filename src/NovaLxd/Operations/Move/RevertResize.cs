@@ -102,14 +102,15 @@ internal sealed class RevertResize(
         await size.ApplyAsync(instance, old, cancellationToken);
     }
 
-    /// <summary>What the mark M would do for others ends here: a migration in error could be neither confirmed nor reverted any more.</summary>
+    /// <summary>
+    /// What the mark M would do for others ends here: a migration in error could be neither confirmed nor reverted any more. The task goes last, with the failure.
+    /// </summary>
     private async Task KeepNewAsync(RequestContext context, Instance instance, Migration migration)
     {
         logger.LogWarning("The resize was not reverted; the instance keeps its new flavor and can be confirmed or reverted again.");
         migration.Status = "finished";
         await conductor.SaveAsync(context, migration, CancellationToken.None);
         instance.VmState = VmState.Resized;
-        instance.TaskState = null;
         instance.PowerState = await powerStates.GetAsync(instance, CancellationToken.None);
         await conductor.SaveAsync(context, instance, [TaskState.ResizeReverting], CancellationToken.None);
         await resources.InstanceChangedAsync(context, instance, CancellationToken.None);
