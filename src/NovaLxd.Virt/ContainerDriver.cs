@@ -31,6 +31,7 @@ internal sealed partial class ContainerDriver : IContainerDriver, IGuestAccess, 
     private readonly ContainerDrives _drives;
     private readonly ContainerRoots _roots;
     private readonly ContainerRelease _release;
+    private readonly ContainerExports _exports;
     private readonly ContainerRecovery _recovery;
     private readonly ContainerEvents _events;
     private readonly SeccompFilters _seccomp;
@@ -50,7 +51,8 @@ internal sealed partial class ContainerDriver : IContainerDriver, IGuestAccess, 
         _drives = new ContainerDrives(new DriveImage(options.IsoCommand));
         _roots = new ContainerRoots(engine, storage, _store, _locks, logger);
         _release = new ContainerRelease(engine, storage, _ports, _store);
-        _recovery = new ContainerRecovery(engine, storage, _store, _locks, _release, ids, logger);
+        _exports = new ContainerExports(engine, storage, _store, _locks, time, logger);
+        _recovery = new ContainerRecovery(engine, storage, _store, _locks, _release, _exports, ids, logger);
         _seccomp = new SeccompFilters(options.SeccompProfilePath);
         _events = new ContainerEvents(engine, ReleaseEndedAsync, RecoverAsync, time, logger);
     }
@@ -208,7 +210,7 @@ internal sealed partial class ContainerDriver : IContainerDriver, IGuestAccess, 
         });
 
         record = GetRecord(id);
-        var running = record.Situation with { RunningInBoot = _host.BootId, LastExit = null, Crashed = false };
+        var running = record.Situation with { RunningInBoot = _host.BootId, LastExit = null, Crashed = false, FrozenForExport = false };
         await _store.SaveSituationAsync(record, running, cancellationToken).ConfigureAwait(false);
         undo.Keep();
     }
@@ -243,6 +245,7 @@ internal sealed partial class ContainerDriver : IContainerDriver, IGuestAccess, 
         using var held = await _locks.EnterAsync(id, cancellationToken).ConfigureAwait(false);
         if ((await GetRunningAsync(id, "frozen", cancellationToken).ConfigureAwait(false)).State == ContainerState.Running)
         {
+            await _exports.ForgetAsync(GetRecord(id), cancellationToken).ConfigureAwait(false);
             await _engine.FreezeAsync(id, cancellationToken).ConfigureAwait(false);
         }
     }
@@ -256,9 +259,12 @@ internal sealed partial class ContainerDriver : IContainerDriver, IGuestAccess, 
         }
     }
 
+    public Task<ContainerExport> ExportAsync(Guid id, CancellationToken cancellationToken) => _exports.ExportAsync(id, cancellationToken);
+
     /// (1) processes (2) mount and ports (3) root file system (4) record and ids, last: as long as anything is left, the record leads to it
     public async Task DeleteAsync(Guid id, CancellationToken cancellationToken)
     {
+        await _exports.CancelAsync(id).ConfigureAwait(false);
         using var held = await _locks.EnterAsync(id, cancellationToken).ConfigureAwait(false);
         var record = _store.Find(id);
         var known = await _engine.FindAsync(id, cancellationToken).ConfigureAwait(false);

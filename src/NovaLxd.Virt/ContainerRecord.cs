@@ -48,6 +48,9 @@ internal sealed record ContainerSituation
     /// <summary>The boot in which it was started; null when it is stopped.</summary>
     public string? RunningInBoot { get; init; }
 
+    /// <summary>Whether it may be frozen by an export rather than by its user, and is to be thawed when nobody exports it any more.</summary>
+    public bool FrozenForExport { get; init; }
+
     /// <summary>How it ended last.</summary>
     public string? LastExit { get; init; }
 

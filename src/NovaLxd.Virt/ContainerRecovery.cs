@@ -8,7 +8,8 @@ namespace NovaLxd.Virt;
 /// not keep the others waiting: its next start, stop or deletion tries again.
 /// </summary>
 internal sealed class ContainerRecovery(
-    IContainerEngine engine, IStorageBackend storage, ContainerStore store, KeyedLock<Guid> locks, ContainerRelease release, IdRanges ids, ILogger logger)
+    IContainerEngine engine, IStorageBackend storage, ContainerStore store, KeyedLock<Guid> locks, ContainerRelease release, ContainerExports exports, IdRanges ids,
+    ILogger logger)
 {
     private const string EndedUnseen = "ended while nobody watched";
     private const string EndedWithHost = "ended with the host, which was started anew";
@@ -79,6 +80,8 @@ internal sealed class ContainerRecovery(
         var known = await engine.FindAsync(record.Id, cancellationToken).ConfigureAwait(false);
         if (known is { State: ContainerState.Running or ContainerState.Frozen })
         {
+            record = await exports.RecoverAsync(record, known, cancellationToken).ConfigureAwait(false);
+            situation = record.Situation;
             if (situation.RunningInBoot != bootId)
             {
                 // Killed between the launch and the record of it.

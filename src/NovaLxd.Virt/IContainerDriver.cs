@@ -90,6 +90,12 @@ public interface IContainerDriver
 
     Task UnfreezeAsync(Guid id, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// Takes the root file system as it is at one instant, for a new image. A guest that runs is frozen for that instant and goes on; one that is stopped or
+    /// frozen stays so. Deleting the container meanwhile ends it with <see cref="ContainerNotFoundException"/>.
+    /// </summary>
+    Task<ContainerExport> ExportAsync(Guid id, CancellationToken cancellationToken);
+
     /// <summary>Kills, unplugs and removes everything the container had on this host.</summary>
     Task DeleteAsync(Guid id, CancellationToken cancellationToken);
 

@@ -28,7 +28,7 @@ BROKER_PACKAGES=(rabbitmq-server python3-oslo.messaging python3-nova)
 lane_broker() { needs "${BROKER_PACKAGES[@]}" && built && dotnet_tests 'Lane=broker'; }
 
 # What the root tests make things with: file systems, images, links, filters; the C compiler is asked for struct layouts.
-ROOT_PACKAGES=(iproute2 iptables procps util-linux e2fsprogs squashfs-tools tar gzip xz-utils zstd busybox-static
+ROOT_PACKAGES=(iproute2 iptables procps util-linux e2fsprogs xfsprogs squashfs-tools tar gzip xz-utils zstd busybox-static
     genisoimage dosfstools mtools libseccomp2 lxcfs openvswitch-switch mmdebstrap gcc libc6-dev linux-libc-dev)
 
 lane_root() {

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text;
 
 namespace NovaLxd.Virt.Kernel;
 
@@ -6,6 +7,10 @@ namespace NovaLxd.Virt.Kernel;
 internal static partial class Xattr
 {
     public const string SecurityCapability = "security.capability";
+
+    public const string AccessAcl = "system.posix_acl_access";
+
+    public const string DefaultAcl = "system.posix_acl_default";
 
     /// <summary>fsetxattr(2): 0, or errno.</summary>
     public static int Set(SafeHandle file, string name, ReadOnlySpan<byte> value) =>
@@ -20,6 +25,27 @@ internal static partial class Xattr
             : Marshal.GetLastPInvokeError() is Errno.ENODATA or Errno.EOPNOTSUPP ? null
             : throw KernelException.Last("fgetxattr", name);
     }
+
+    /// <summary>flistxattr(2): names of all attributes; none where the file system has no attributes.</summary>
+    public static IReadOnlyList<string> List(SafeHandle file)
+    {
+        // The kernel has no longer list than this (XATTR_LIST_MAX).
+        var length = FListXattr(file, [], 0);
+        if (length > 0)
+        {
+            Span<byte> buffer = new byte[64 * 1024];
+            length = FListXattr(file, buffer, (nuint)buffer.Length);
+            if (length > 0)
+            {
+                return Encoding.UTF8.GetString(buffer[..(int)length]).Split('\0', StringSplitOptions.RemoveEmptyEntries);
+            }
+        }
+
+        return length == 0 || Marshal.GetLastPInvokeError() == Errno.EOPNOTSUPP ? [] : throw KernelException.Last("flistxattr");
+    }
+
+    [LibraryImport("libc", EntryPoint = "flistxattr", SetLastError = true)]
+    private static partial nint FListXattr(SafeHandle file, Span<byte> names, nuint size);
 
     [LibraryImport("libc", EntryPoint = "fsetxattr", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int FSetXattr(SafeHandle file, string name, ReadOnlySpan<byte> value, nuint size, int flags);

@@ -45,6 +45,17 @@ internal interface IStorageBackend
 
     Task DeleteRootfsAsync(Guid id, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// Takes the whole root as it is at one instant, for as long as the result is kept; the root may be written, or deleted, meanwhile. It may be mounted or not,
+    /// and is afterwards as it was.
+    /// </summary>
+    /// <param name="id">Whose root.</param>
+    /// <param name="hold">Called once everything is ready: nobody writes to the root until what it returned is disposed, which comes soon.</param>
+    /// <param name="cancellationToken">Ends it; nothing is left.</param>
+    /// <exception cref="OutOfSpaceException">There is no room for what has to be copied.</exception>
+    /// <exception cref="ContainerStateException">No image can be made of it.</exception>
+    Task<IRootfsCapture> CaptureRootfsAsync(Guid id, Func<CancellationToken, Task<IAsyncDisposable>> hold, CancellationToken cancellationToken);
+
     /// <summary>Bytes the container's own layer takes.</summary>
     Task<long> GetUsedBytesAsync(Guid id, CancellationToken cancellationToken);
 
@@ -59,6 +70,16 @@ internal sealed record RootfsRequest(Guid Id, string ImageKey, long? SizeBytes, 
 /// already belong to the container's ids (overlayfs cannot make its work directory in an idmapped mount).
 /// </summary>
 internal sealed record RootfsMount(IReadOnlyList<string> LowerDirectories, string UpperDirectory, string WorkDirectory);
+
+/// <summary>A root as it was at one instant. Disposing it removes what was kept for it.</summary>
+internal interface IRootfsCapture : IAsyncDisposable
+{
+    /// <summary>Bytes it takes as an image, unpacked.</summary>
+    long UnpackedBytes { get; }
+
+    /// <summary>The root as a compressed tar archive that an import takes, made while it is read. Called once; the stream ends with the capture.</summary>
+    Stream Open();
+}
 
 internal sealed record StorageCapabilities
 {

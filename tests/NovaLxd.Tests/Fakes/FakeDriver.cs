@@ -11,6 +11,9 @@ internal sealed class FakeDriver : IContainerDriver
     /// <summary>What was asked of guests, in order: "start", "stop", "reboot".</summary>
     internal List<string> Calls { get; } = [];
 
+    /// <summary>What an export gives.</summary>
+    internal Func<Guid, Task<ContainerExport>> Export { get; set; } = _ => throw NotExpected(nameof(ExportAsync));
+
     /// <summary>Whether guests reboot when they are asked to; otherwise they are killed.</summary>
     internal bool RebootsByItself { get; set; } = true;
 
@@ -100,6 +103,8 @@ internal sealed class FakeDriver : IContainerDriver
     public Task FreezeAsync(Guid id, CancellationToken cancellationToken) => MoveAsync(id, ContainerState.Frozen);
 
     public Task UnfreezeAsync(Guid id, CancellationToken cancellationToken) => MoveAsync(id, ContainerState.Running);
+
+    public Task<ContainerExport> ExportAsync(Guid id, CancellationToken cancellationToken) => Export(id);
 
     public Task DeleteAsync(Guid id, CancellationToken cancellationToken) => Task.FromResult(States.Remove(id));
 

@@ -63,7 +63,31 @@ internal sealed class FakeStorage(Journal journal) : IStorageBackend
         }
     }
 
+    /// <summary>What a capture does between freeze and thaw.</summary>
+    public Func<CancellationToken, Task> WhileHeld { get; set; } = _ => Task.CompletedTask;
+
+    public async Task<IRootfsCapture> CaptureRootfsAsync(Guid id, Func<CancellationToken, Task<IAsyncDisposable>> hold, CancellationToken cancellationToken)
+    {
+        await journal.AddAsync("copy", cancellationToken);
+        await using (await hold(cancellationToken))
+        {
+            await journal.AddAsync("capture", cancellationToken);
+            await WhileHeld(cancellationToken);
+        }
+
+        return new Capture(journal);
+    }
+
     public Task<long> GetUsedBytesAsync(Guid id, CancellationToken cancellationToken) => Task.FromResult(12345L);
 
     public Task<(long Total, long Used)> GetCapacityAsync(CancellationToken cancellationToken) => Task.FromResult((1000L, 400L));
+
+    private sealed class Capture(Journal journal) : IRootfsCapture
+    {
+        public long UnpackedBytes => 4096;
+
+        public Stream Open() => new MemoryStream("the root"u8.ToArray());
+
+        public async ValueTask DisposeAsync() => await journal.AddAsync("end capture", CancellationToken.None);
+    }
 }

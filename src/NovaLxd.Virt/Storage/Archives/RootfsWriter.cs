@@ -8,8 +8,8 @@ namespace NovaLxd.Virt.Storage.Archives;
 /// Writes members of an archive below one directory and nowhere else. Whatever the archive says, parents are opened beneath that directory and never
 /// through a symbolic link (openat2(2)), and everything else works on a single name in an open directory. Nobody else writes there meanwhile.
 /// <para>
-/// Kept: content, holes, numeric owners up to 65535, permission bits with set-user-ID and set-group-ID, times, hard links, FIFOs, user.* attributes and file
-/// capabilities. Left out and counted: device nodes, sockets, other attributes. Refused, with the member's name: ways out, whiteouts and overlayfs's own
+/// Kept: content, holes, numeric owners up to 65535, permission bits with set-user-ID and set-group-ID, times, hard links, FIFOs, user.* attributes, file
+/// capabilities and access control lists. Left out and counted: device nodes, sockets, other attributes. Refused, with the member's name: ways out, whiteouts and overlayfs's own
 /// attributes (they would hide or redirect files once the image is a lower layer), ids that no container has, and anything beyond the limits.
 /// </para>
 /// </summary>
@@ -299,7 +299,8 @@ internal sealed class RootfsWriter(DirectoryHandle root, UnpackLimits limits) : 
                 throw Rejected(entry, $"carries {name}, an attribute of overlayfs itself");
             }
 
-            if (!name.StartsWith("user.", StringComparison.Ordinal) && name != Xattr.SecurityCapability)
+            var isAcl = name is Xattr.AccessAcl or Xattr.DefaultAcl;
+            if (!name.StartsWith("user.", StringComparison.Ordinal) && name != Xattr.SecurityCapability && !isAcl)
             {
                 _result.SkippedAttributes++;
                 continue;
@@ -310,6 +311,12 @@ internal sealed class RootfsWriter(DirectoryHandle root, UnpackLimits limits) : 
             if (error == ENOSPC && entry.ExtendedAttributes.Sum(attribute => attribute.Value.Length) > 1024)
             {
                 throw Rejected(entry, $"has attributes, {name} of {value.Length} bytes among them, that are too large for the host's file system");
+            }
+
+            if (error == EOPNOTSUPP && isAcl)
+            {
+                _result.SkippedAttributes++; // The host's file system is mounted without.
+                continue;
             }
 
             if (error != 0)

@@ -16,6 +16,6 @@ internal sealed record UnpackResult
     /// <summary>Device nodes and sockets: a container gets its devices from the engine.</summary>
     public int SkippedNodes { get; set; }
 
-    /// <summary>Extended attributes of other kinds than user.* and security.capability.</summary>
+    /// <summary>Extended attributes of other kinds than user.*, security.capability and access control lists.</summary>
     public int SkippedAttributes { get; set; }
 }

@@ -79,7 +79,7 @@ internal sealed class Ext4Templates(string folder)
         var disk = parent.CreateFile(Encoding.UTF8.GetBytes(Path.GetFileName(path)), 0x180);
         try
         {
-            FileRange.CopySparse(source, disk);
+            FileRange.CopySparse(source, disk, CancellationToken.None);
             var (uuid, seed) = (Ext4Superblock.NewUuid(), RandomNumberGenerator.GetBytes(16));
             var block = new byte[Ext4Superblock.Size];
             RandomAccess.Read(source, block, Ext4Superblock.Position);

@@ -16,7 +16,7 @@ internal sealed partial class OverlayBackend
         Directory.CreateDirectory(_state);
         using (var state = DirectoryHandle.Open(_state))
         {
-            foreach (var folder in (string[])[_images, _containers, Path.Combine(_state, "templates")])
+            foreach (var folder in (string[])[_images, _containers, _captures, Path.Combine(_state, "templates")])
             {
                 var name = Encoding.UTF8.GetBytes(Path.GetFileName(folder));
                 if (state.Stat(name) is null)
@@ -30,12 +30,30 @@ internal sealed partial class OverlayBackend
 
         _store.Initialize();
         _templates.Initialize();
+        foreach (var left in Directory.EnumerateDirectories(_captures))
+        {
+            RemoveCapture(left);
+        }
+
         foreach (var folder in Directory.EnumerateDirectories(_containers))
         {
             if (Guid.TryParse(Path.GetFileName(folder), CultureInfo.InvariantCulture, out var id))
             {
                 Find(id);
             }
+        }
+    }
+
+    /// <summary>What somebody looks at (a shell with its working directory there) stays until the next start.</summary>
+    private void RemoveCapture(string folder)
+    {
+        try
+        {
+            LayerCapture.Remove(folder);
+        }
+        catch (KernelException e) when (e.Errno == Errno.EBUSY)
+        {
+            LogCaptureStays(_logger, folder, e.Message);
         }
     }
 
@@ -242,6 +260,9 @@ internal sealed partial class OverlayBackend
     }
 
     private RootfsPaths PathsOf(Guid id) => new(Path.Combine(_containers, id.ToString()));
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The copy {Folder} of a root file system, left by an earlier run, cannot be removed: {Reason}")]
+    private static partial void LogCaptureStays(ILogger logger, string folder, string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Removing a half made root file system of container {Container}")]
     private static partial void LogHalfMade(ILogger logger, Guid container);

@@ -17,6 +17,7 @@ internal sealed partial class OverlayBackend : IStorageBackend, IDisposable
     private readonly string _state;
     private readonly string _images;
     private readonly string _containers;
+    private readonly string _captures;
     private readonly TimeProvider _time;
     private readonly ILogger<OverlayBackend> _logger;
     private readonly ImageStore _store;
@@ -31,6 +32,7 @@ internal sealed partial class OverlayBackend : IStorageBackend, IDisposable
         _state = Path.GetFullPath(stateDirectory);
         _images = Path.Combine(_state, "images");
         _containers = Path.Combine(_state, "containers");
+        _captures = Path.Combine(_state, "captures");
         _time = time;
         _logger = logger;
         _store = new ImageStore(_images, time);
