@@ -118,6 +118,22 @@ public sealed class DiskFullTests(Broker broker) : IAsyncLifetime
         await _site.AssertGoneAsync(server);
     }
 
+    [Fact]
+    public async Task ASnapshotOnAFullDiskSaysSoAndHarmsNobody()
+    {
+        var server = await _site.CreateActiveAsync();
+        var image = _site.Plane.Cloud.Glance.QueueImage("copy", project: ControlPlane.Project);
+        await FillAsync(keep: 0);
+
+        Assert.Equal("Error", await _site.ActAsync(server, "snapshot_instance", "image_snapshot_pending", new JObject { ["image_id"] = image }));
+
+        Assert.Contains("No space left", _site.Fault(server), StringComparison.Ordinal);
+        Assert.DoesNotContain(image, _site.Plane.Cloud.Glance.Images.Keys);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(Instances, "captures")));
+        await _site.StateAsync(server, "active");
+        Assert.Single(_site.Guests());
+    }
+
     /// <summary>Fills the file system but for so many bytes.</summary>
     private async Task FillAsync(long keep)
     {

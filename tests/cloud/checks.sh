@@ -282,6 +282,31 @@ survives_kill_of() {
     becomes busybox ACTIVE && shows_console_log
 }
 
+# The image of a server boots, and has what the server had.
+becomes_an_image() {
+    local rc=0
+    guest root busybox 'echo "of the first" > /root/own && sync' || return 1
+    openstack server image create --wait --name copy busybox > /dev/null || return 1
+    openstack image show -f value -c status -c disk_format -c container_format -c min_disk copy
+    becomes busybox ACTIVE && guest root busybox true && boot copy copy m1.nano && wait_for 180 guest root copy true &&
+        [ "$(guest root copy 'cat /root/own')" = "of the first" ] || { echo "the copy is $(server_status copy), or has not what busybox had"; rc=1; }
+    [ -z "$(server_status copy)" ] || openstack server delete --wait copy
+    openstack image delete copy
+    return $rc
+}
+
+# The second backup takes the place of the first.
+rotates_backups() {
+    local n left
+    for n in 1 2; do
+        openstack server backup create --wait --name "backup$n" --type daily --rotate 1 busybox > /dev/null || return 1
+        becomes busybox ACTIVE || return 1
+    done
+    left=$(openstack image list --property backup_type=daily -f value -c Name | tr '\n' ' ')
+    openstack image list --property backup_type=daily -f value -c ID | xargs -r openstack image delete
+    [ "$left" = "backup2 " ] || { echo "the backups left are: $left"; return 1; }
+}
+
 deletes_without_trace() {
     local id port provider
     id=$(server_id busybox) port=$(port_of "$(server_id busybox)" | jq -r .id)
@@ -365,6 +390,8 @@ cloud_checks() {
     check "resize of a stopped server" with_busybox resizes_stopped
     check "resize and confirm" with_busybox resizes_and_confirms
     check "a smaller disk is refused" with_busybox refuses_smaller_disk
+    check "image of a server" with_busybox becomes_an_image
+    check "backups rotate" with_busybox rotates_backups
     check "delete leaves nothing" with_busybox deletes_without_trace
     check "delete of an unconfirmed resize leaves nothing" with_busybox deletes_unconfirmed
     check "five at once" creates_five_at_once

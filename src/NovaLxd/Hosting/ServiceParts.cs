@@ -94,9 +94,13 @@ internal static class ServiceParts
         services.AddSingleton<InstanceLocks>();
         services.AddSingleton<InstanceEvents>();
         services.AddSingleton<BuildSlots>();
+        services.AddSingleton<SnapshotSlots>();
         services.AddSingleton<PowerStates>();
         services.AddSingleton<ContainerSpecs>();
         services.AddSingleton<InstanceImages>();
+        services.AddSingleton<SnapshotImages>();
+        services.AddSingleton<BackupRotation>();
+        services.AddSingleton<InstanceSnapshots>();
         services.AddSingleton<InstancePlugging>();
         services.AddSingleton<InstancePower>();
         services.AddSingleton<GuestPassword>();

@@ -2,12 +2,16 @@ using System.ComponentModel.DataAnnotations;
 
 namespace NovaLxd.Instances;
 
-/// <summary>[DEFAULT]: how instances are built, stopped and recovered (nova/conf/compute.py).</summary>
+/// <summary>[DEFAULT]: how instances are built, copied, stopped and recovered (nova/conf/compute.py).</summary>
 internal sealed record InstanceOptions
 {
     /// <summary>Builds at the same time; 0: no limit.</summary>
     [Range(0, int.MaxValue)]
     public int MaxConcurrentBuilds { get; init; } = 10;
+
+    /// <summary>Snapshots at the same time; 0: no limit.</summary>
+    [Range(0, int.MaxValue)]
+    public int MaxConcurrentSnapshots { get; init; } = 5;
 
     /// <summary>Seconds a guest has to shut down before it is killed.</summary>
     public TimeSpan ShutdownTimeout { get; init; } = TimeSpan.FromSeconds(60);

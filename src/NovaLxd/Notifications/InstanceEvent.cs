@@ -57,6 +57,8 @@ internal sealed record InstanceEvent(string Action, string? Phase)
         };
         return (Phase("start"), Phase("end"));
     }
+    /// <summary>The phases of a snapshot, with the image that it becomes.</summary>
+    internal static Phases Snapshot(string imageId) => new("snapshot") { SnapshotImageId = imageId };
 
     /// <summary>create.start, with the name of the image.</summary>
     internal static InstanceEvent CreateStart(string? imageName) => Create.Start with { Extra = new JObject { ["image_name"] = imageName } };
@@ -109,6 +111,8 @@ internal sealed record InstanceEvent(string Action, string? Phase)
 
     /// <summary>Image that the unversioned form names instead of the instance's.</summary>
     internal string? ImageRef { get; init; }
+    /// <summary>The image that a snapshot becomes; said in the versioned form only.</summary>
+    internal string? SnapshotImageId { get; init; }
 
     /// <summary>Why it failed; makes it an ERROR.</summary>
     internal Exception? Fault { get; init; }
@@ -153,5 +157,14 @@ internal sealed record InstanceEvent(string Action, string? Phase)
             IsUnversionedOnly = IsUnversionedOnly,
             IsRebuild = IsRebuild,
         };
+        internal string? SnapshotImageId { get; init; }
+
+        internal InstanceEvent Start => Phase("start");
+
+        internal InstanceEvent End => Phase("end");
+
+        internal InstanceEvent Error(Exception fault) => Phase("error") with { Fault = fault };
+
+        private InstanceEvent Phase(string name) => new(Action, name) { IsCreate = IsCreate, SnapshotImageId = SnapshotImageId };
     }
 }

@@ -22,7 +22,7 @@ internal sealed partial class VersionedPayload(string instanceNameTemplate, bool
 
     private static readonly string[] BlockDeviceFields = ["device_name", "boot_index", "delete_on_termination", "volume_id", "tag"];
 
-    /// <summary>InstanceActionPayload, or the larger one of a creation, rebuild or rescue, or InstanceExistsPayload.</summary>
+    /// <summary>InstanceActionPayload, or the larger one of a creation, rebuild, rescue, resize or snapshot, or InstanceExistsPayload.</summary>
     /// <param name="context">Who asked.</param>
     /// <param name="instance">With flavor, info_cache, metadata, system_metadata and for a creation keypairs and tags loaded.</param>
     /// <param name="what">The event.</param>
@@ -57,6 +57,12 @@ internal sealed partial class VersionedPayload(string instanceNameTemplate, bool
         {
             data["new_flavor"] = Flavor(flavor);
             return Make("InstanceActionResizePrepPayload", withShares ? "1.4" : "1.3", data);
+        }
+
+        if (what.SnapshotImageId is { } image)
+        {
+            data["snapshot_image_id"] = image;
+            return Make("InstanceActionSnapshotPayload", withShares ? "1.10" : "1.9", data);
         }
 
         if (!what.IsCreate)

@@ -36,8 +36,7 @@ internal sealed class Leftovers(
     private static readonly TimeSpan ConductorLimit = TimeSpan.FromMinutes(30);
 
     /// <summary>
-    /// The API made the image, queued, before it asked for the snapshot (delete_image_on_error). Nova leaves that of a failed shelve behind; nothing ever
-    /// refers to it, so it goes as well.
+    /// The API made the image, queued, before it asked for the shelve. Nova leaves that of a failed one behind; nothing ever refers to it, so it goes.
     /// </summary>
     public async Task<bool> DeleteImageAsync(RefusedRequest request)
     {

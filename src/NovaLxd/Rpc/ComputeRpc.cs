@@ -4,6 +4,7 @@ using NovaLxd.Operations;
 using NovaLxd.Operations.Build;
 using NovaLxd.Operations.Guest;
 using NovaLxd.Operations.Host;
+using NovaLxd.Operations.Image;
 using NovaLxd.Operations.Move;
 using NovaLxd.Operations.Network;
 using NovaLxd.Operations.Power;
@@ -105,8 +106,8 @@ internal sealed partial class ComputeRpc
 
     private void AddImages()
     {
-        Unsupported("snapshot_instance", Cast, X | T | E | F, "Creating an image of a server", NotImplemented, takeBack: QueuedImage);
-        Unsupported("backup_instance", Cast, X | T | E | F, "Backing up a server", NotImplemented, takeBack: QueuedImage);
+        Add<SnapshotInstance, SnapshotInstance.Request>("snapshot_instance", Cast, X | T | E | F);
+        Add<BackupInstance, BackupInstance.Request>("backup_instance", Cast, X | T | E | F);
         Unsupported("quiesce_instance", Call, X, "Quiescing a server", m => new InstanceQuiesceNotSupportedException(m));
         Unsupported("unquiesce_instance", Cast, X, "Quiescing a server", m => new InstanceQuiesceNotSupportedException(m));
         Add<CacheImages, CacheImages.Request, Dictionary<string, string>>("cache_images", Call, Wrap.None);

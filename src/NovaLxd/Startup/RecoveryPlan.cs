@@ -67,8 +67,9 @@ internal static class RecoveryPlan
     private static readonly string?[] BuildTasks = [TaskState.Scheduling, TaskState.BlockDeviceMapping, TaskState.Networking, TaskState.Spawning];
     private static readonly string?[] RebuildTasks = [TaskState.Rebuilding, TaskState.RebuildBlockDeviceMapping, TaskState.RebuildSpawning];
 
+    /// <summary>Nova has forgotten image_backup here: such an instance would stay busy until an administrator resets its state.</summary>
     private static readonly string?[] HarmlessTasks =
-        [TaskState.ImageSnapshot, TaskState.ImageSnapshotPending, TaskState.ImagePendingUpload, TaskState.ImageUploading];
+        [TaskState.ImageSnapshot, TaskState.ImageSnapshotPending, TaskState.ImageBackup, TaskState.ImagePendingUpload, TaskState.ImageUploading];
 
     private static readonly string?[] SoftRebootTasks = [TaskState.RebootPending, TaskState.RebootStarted];
     private static readonly string?[] HardRebootTasks = [TaskState.RebootPendingHard, TaskState.RebootStartedHard];

@@ -22,6 +22,9 @@ public sealed class FakeGlance(FakeKeystone keystone) : AuthenticatedService("gl
     /// <summary>Whether Range is understood; a proxy in front may drop it.</summary>
     public bool SupportsRange { get; set; } = true;
 
+    /// <summary>Called with the id when all data of an upload has come, before the image is active.</summary>
+    public Func<string, Task> Uploaded { get; set; } = _ => Task.CompletedTask;
+
     public IReadOnlyDictionary<string, JObject> Images
     {
         get
@@ -47,6 +50,27 @@ public sealed class FakeGlance(FakeKeystone keystone) : AuthenticatedService("gl
             var id = (string)Create(given, FakeKeystone.IdOf(project))["id"]!;
             Store(id, content);
             return id;
+        }
+    }
+
+    /// <summary>A queued image, as Nova's API makes one for a snapshot. Returns its id.</summary>
+    public string QueueImage(string name, JObject? properties = null, string project = "admin")
+    {
+        lock (State)
+        {
+            var given = new JObject { ["name"] = name, ["visibility"] = "private" };
+            given.Merge(properties ?? []);
+            return (string)Create(given, FakeKeystone.IdOf(project))["id"]!;
+        }
+    }
+
+    /// <summary>Somebody deletes an image, whatever is being done with it.</summary>
+    public void RemoveImage(string id)
+    {
+        lock (State)
+        {
+            images.Remove(id);
+            data.Remove(id);
         }
     }
 
@@ -133,8 +157,14 @@ public sealed class FakeGlance(FakeKeystone keystone) : AuthenticatedService("gl
 
         using var buffer = new MemoryStream();
         await context.Request.Body.CopyToAsync(buffer, context.RequestAborted);
+        await Uploaded(id);
         lock (State)
+        {
+            if (!images.ContainsKey(id))
+                throw new ServiceFailureException(410, $"Image {id} could not be found after upload. The image may have been deleted during the upload.");
             Store(id, buffer.ToArray());
+        }
+
         context.Response.StatusCode = 204;
     }
 

@@ -15,8 +15,8 @@ namespace NovaLxd.Tests.Notifications;
 public sealed class NotifierTests
 {
     private static readonly JObject Source = (JObject)Recorded.Json("notifications/source.json");
-    private static readonly List<JObject> Emitted = Recorded.Lines("notifications/emitted.jsonl").Concat(Recorded.Lines("notifications/rebuild.jsonl"))
-        .Select(WireJson.ParseObject).ToList();
+    private static readonly List<JObject> Emitted = new[] { "emitted", "rebuild", "images" }
+        .SelectMany(name => Recorded.Lines($"notifications/{name}.jsonl")).Select(WireJson.ParseObject).ToList();
 
     private readonly FakeConductor _conductor = new(FakeRelease.Zed, TimeProvider.System);
     private readonly RecordingBus _bus = new();
@@ -152,6 +152,19 @@ public sealed class NotifierTests
         Assert.Equal(("ERROR", "compute.cmp1"), ((string?)legacy["priority"], (string?)legacy["publisher_id"]));
         Assert.Equal(["instance", "bdms"], ((JObject)legacy["payload"]!["args"]!).Properties().Select(p => p.Name));
         Assert.Equal(_instance.Uuid, (string?)legacy["payload"]!["args"]!["instance"]!["uuid"]);
+    }
+
+    [Fact]
+    public async Task SnapshotsAreNovasOwn()
+    {
+        var snapshot = InstanceEvent.Snapshot("93a19c5c-0e9e-49f8-9038-d3da2af6114c");
+        await Notifier().InstanceAsync(_context, _instance, snapshot.Start, default);
+        await Notifier().InstanceAsync(_context, _instance, snapshot.End, default);
+
+        AssertEmitted("compute.instance.snapshot.start");
+        AssertEmitted("instance.snapshot.start");
+        AssertEmitted("compute.instance.snapshot.end");
+        AssertEmitted("instance.snapshot.end");
     }
 
     [Fact]

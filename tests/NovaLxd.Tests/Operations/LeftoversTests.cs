@@ -55,25 +55,22 @@ public sealed class LeftoversTests : IAsyncLifetime
         _state.Delete(recursive: true);
     }
 
-    [Theory]
-    [InlineData("snapshot_instance", "Creating an image of a server")]
-    [InlineData("backup_instance", "Backing up a server")]
-    [InlineData("shelve_instance", "Shelving a server")]
-    public async Task TheImageThatTheApiQueuedGoes(string method, string what)
+    [Fact]
+    public async Task TheImageThatTheApiQueuedGoes()
     {
         var image = _cloud.Glance.AddImage("snapshot", [1], project: "demo");
 
-        await RefusedAsync(method, new JObject { ["image_id"] = image });
+        await RefusedAsync("shelve_instance", new JObject { ["image_id"] = image });
 
         Assert.DoesNotContain(image, _cloud.Glance.Images.Keys);
         AssertAsItWas("active");
-        Assert.Equal($"{what} is not supported by this compute service.", (string?)Assert.Single(_plane.Conductor.Faults)["message"]);
+        Assert.Equal("Shelving a server is not supported by this compute service.", (string?)Assert.Single(_plane.Conductor.Faults)["message"]);
     }
 
     [Fact]
     public async Task AnImageThatIsGoneAlreadyIsNoFailureOfItsOwn()
     {
-        await RefusedAsync("snapshot_instance", new JObject { ["image_id"] = Guid.NewGuid().ToString() });
+        await RefusedAsync("shelve_instance", new JObject { ["image_id"] = Guid.NewGuid().ToString() });
 
         AssertAsItWas("active");
     }
