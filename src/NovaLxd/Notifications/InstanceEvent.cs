@@ -130,6 +130,7 @@ internal sealed record InstanceEvent(string Action, string? Phase)
     internal IReadOnlyList<BlockDeviceMapping>? BlockDevices { get; init; }
 
     private static JObject ImageName(string? imageName) => new() { ["image_name"] = imageName ?? "" };
+
     /// <summary>What the versioned form of a rescue says besides.</summary>
     internal sealed record RescueDetail(string? ImageRef);
 
@@ -144,6 +145,8 @@ internal sealed record InstanceEvent(string Action, string? Phase)
 
         internal bool IsRebuild { get; init; }
 
+        internal string? SnapshotImageId { get; init; }
+
         internal InstanceEvent Start => In("start");
 
         internal InstanceEvent End => In("end");
@@ -156,15 +159,7 @@ internal sealed record InstanceEvent(string Action, string? Phase)
             IsVersionedOnly = IsVersionedOnly,
             IsUnversionedOnly = IsUnversionedOnly,
             IsRebuild = IsRebuild,
+            SnapshotImageId = SnapshotImageId,
         };
-        internal string? SnapshotImageId { get; init; }
-
-        internal InstanceEvent Start => Phase("start");
-
-        internal InstanceEvent End => Phase("end");
-
-        internal InstanceEvent Error(Exception fault) => Phase("error") with { Fault = fault };
-
-        private InstanceEvent Phase(string name) => new(Action, name) { IsCreate = IsCreate, SnapshotImageId = SnapshotImageId };
     }
 }

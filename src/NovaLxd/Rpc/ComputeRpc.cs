@@ -4,7 +4,7 @@ using NovaLxd.Operations;
 using NovaLxd.Operations.Build;
 using NovaLxd.Operations.Guest;
 using NovaLxd.Operations.Host;
-using NovaLxd.Operations.Image;
+using NovaLxd.Operations.Images;
 using NovaLxd.Operations.Move;
 using NovaLxd.Operations.Network;
 using NovaLxd.Operations.Power;

@@ -20,7 +20,7 @@ internal static class MoveParts
         .AddSingleton<InstanceEvents>().AddSingleton<InstancePlugging>().AddSingleton<InstancePower>().AddSingleton<ContainerSpecs>()
         .AddSingleton<InstanceSize>().AddSingleton<ResizeRollback>().AddSingleton<ComputeCasts>()
         .AddSingleton<NetworkInfoReader>().AddSingleton<PortRequests>().AddSingleton<PortRelease>().AddSingleton<PortAllocation>()
-        .AddSingleton<InstancePorts>().AddSingleton<MovePorts>()
+        .AddSingleton<InfoCaches>().AddSingleton<InstancePorts>().AddSingleton<MovePorts>()
         .AddSingleton<ComputeNodeRecord>().AddSingleton<PlacementReporter>().AddSingleton<InstanceAllocations>().AddSingleton<SchedulerNotifier>()
         .AddSingleton<ServerGroupPolicy>().AddSingleton<ResourceTracker>();
 }

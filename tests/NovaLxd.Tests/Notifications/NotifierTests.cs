@@ -239,7 +239,7 @@ public sealed class NotifierTests
 
     private void AssertEmitted(string eventType, params string[] except)
     {
-        var expected = (JObject)Emitted.Single(e => (string?)e["event_type"] == eventType).DeepClone();
+        var expected = (JObject)Emitted.First(e => (string?)e["event_type"] == eventType).DeepClone();
         var actual = (JObject)Sent(eventType).DeepClone();
         foreach (var message in new[] { expected, actual })
         {

@@ -5,7 +5,7 @@ using NovaLxd.Messaging;
 using NovaLxd.Objects;
 using NovaLxd.Virt;
 
-namespace NovaLxd.Operations.Image;
+namespace NovaLxd.Operations.Images;
 
 /// <summary><c>openstack server backup create</c>: an image as by a snapshot, in the place of the oldest one of its type (nova/compute/manager.py:backup_instance).</summary>
 internal sealed class BackupInstance(InstanceSnapshots snapshots, SnapshotImages images, BackupRotation rotation, ILogger<BackupInstance> logger)

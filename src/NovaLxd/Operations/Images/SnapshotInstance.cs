@@ -7,7 +7,7 @@ using NovaLxd.Objects;
 using NovaLxd.Outcomes;
 using NovaLxd.Virt;
 
-namespace NovaLxd.Operations.Image;
+namespace NovaLxd.Operations.Images;
 
 /// <summary><c>openstack server image create</c>: the instance becomes an image, and goes on meanwhile (nova/compute/manager.py:snapshot_instance).</summary>
 internal sealed class SnapshotInstance(
