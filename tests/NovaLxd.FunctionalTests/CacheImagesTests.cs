@@ -1,5 +1,6 @@
 using Newtonsoft.Json.Linq;
 using NovaLxd.FunctionalTests.Site;
+using NovaLxd.Messaging;
 using NovaLxd.TestCloud.Http;
 
 namespace NovaLxd.FunctionalTests;
@@ -35,13 +36,16 @@ public sealed class CacheImagesTests(Broker broker) : IAsyncLifetime
         // Of content of its own: equal content is brought once.
         var good = _site.AddImage([.. BusyboxImage.Make(), .. new byte[512]]);
 
-        var answer = await _site.CallHostAsync("cache_images", new JObject { ["image_ids"] = new JArray(corrupt, noArchive, unknown, good) });
+        var answer = await CacheAllAsync(corrupt, noArchive, unknown, good);
 
         Assert.Equal(
-            new JObject { [corrupt] = "error", [noArchive] = "error", [unknown] = "error", [good] = "cached" }.ToString(), answer!.ToString());
+            new JObject { [corrupt] = "error", [noArchive] = "error", [unknown] = "error", [good] = "cached" }.ToString(), answer.ToString());
         Assert.Contains(unknown, _site.Log(), StringComparison.Ordinal);
     }
 
-    private async Task<string?> CacheAsync(string image) =>
-        (string?)(await _site.CallHostAsync("cache_images", new JObject { ["image_ids"] = new JArray(image) }))![image];
+    private async Task<string?> CacheAsync(string image) => (string?)(await CacheAllAsync(image))[image];
+
+    private async Task<JObject> CacheAllAsync(params string[] images) => (JObject)(await _site.Plane.Api.CallAsync(
+        new RpcTarget("compute", _site.Mark, null, "6.0"), _site.Plane.NewContext($"req-{Guid.NewGuid()}"), "cache_images",
+        new JObject { ["image_ids"] = new JArray(images.Cast<object>()) }, TimeSpan.FromMinutes(5)))!;
 }

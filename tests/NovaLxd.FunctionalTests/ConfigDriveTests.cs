@@ -33,7 +33,8 @@ public sealed class ConfigDriveTests(Broker broker) : IAsyncLifetime
         await AssertReadableAsync(server);
         var row = await Site.RowAsync(server);
         Assert.Equal("True", (string?)row["config_drive"]);
-        Assert.Equal("front", (string?)row["device_metadata"]!["nova_object.data"]!["devices"]![0]!["nova_object.data"]!["tags"]![0]);
+        var devices = Site.Plane.Conductor.Locked(c => c.Instances[server.Uuid]["device_metadata"]!.DeepClone());
+        Assert.Equal("front", (string?)devices["nova_object.data"]!["devices"]![0]!["nova_object.data"]!["tags"]![0]);
 
         Assert.Equal("Success", await Site.ActAsync(server, "reboot_instance", "rebooting", new JObject { ["block_device_info"] = null, ["reboot_type"] = "SOFT" }));
         await AssertReadableAsync(server);

@@ -31,7 +31,7 @@ cloud_in_subshell() {
         # shellcheck source=/dev/null
         . "devstack/lib/$part.sh"
     done
-    for part in leaks checks tempest; do
+    for part in leaks checks actions tempest; do
         # shellcheck source=/dev/null
         . "tests/cloud/$part.sh"
     done

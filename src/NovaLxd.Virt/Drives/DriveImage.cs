@@ -53,7 +53,8 @@ internal sealed class DriveImage(string isoCommand)
         }
         catch (Win32Exception e)
         {
-            throw new DriveException($"The image of the drive could not be made: {command[0]} cannot be executed on this host ({e.Message}): {remedy}.", e);
+            // Short: Nova shows users 255 characters of it.
+            throw new DriveException($"The image of the drive could not be made: {command[0]} cannot be executed on this host. The operator has to {remedy}.", e);
         }
         catch (CommandFailedException e) when (OutOfSpace.Is(e))
         {

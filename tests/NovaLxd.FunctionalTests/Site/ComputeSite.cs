@@ -216,10 +216,6 @@ internal sealed class ComputeSite : IAsyncDisposable
         return await Plane.Api.CallAsync(new RpcTarget("compute", Mark, null, "6.0"), Plane.NewContext($"req-{Guid.NewGuid()}"), method, arguments, timeout);
     }
 
-    /// <summary>Calls a method that is about the host.</summary>
-    public Task<JToken?> CallHostAsync(string method, JObject arguments) =>
-        Plane.Api.CallAsync(new RpcTarget("compute", Mark, null, "6.0"), Plane.NewContext($"req-{Guid.NewGuid()}"), method, arguments, Patience);
-
     public Task<string> DeleteAsync(Server server) => ActAsync(server, "terminate_instance", "deleting", Bdms());
 
     public static JObject Bdms() => new()
