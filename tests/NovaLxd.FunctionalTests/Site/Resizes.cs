@@ -81,10 +81,10 @@ internal static class Resizes
         await site.QuietAsync(server);
     }
 
-    /// <summary>Waits until every event of every action of the server is over.</summary>
+    /// <summary>Waits until every event of the server's newest action is over. Those of a service that was killed never are.</summary>
     public static Task QuietAsync(this ComputeSite site, Server server) => site.UntilAsync(
         $"nothing is being done to {server.Uuid}",
-        () => Task.FromResult(site.Plane.Conductor.Locked(c => c.Actions.Where(a => a.InstanceUuid == server.Uuid).All(a => a.Events.All(e => e.Result is not null)))));
+        () => Task.FromResult(site.Plane.Conductor.Locked(c => c.Actions.Last(a => a.InstanceUuid == server.Uuid).Events.All(e => e.Result is not null))));
 
     public static string Status(this ComputeSite site, JObject migration) => site.Plane.Conductor.Locked(c =>
         (string)c.Migrations.Single(m => (string?)m["uuid"] == (string?)migration["uuid"])["status"]!);
