@@ -99,6 +99,7 @@ public sealed class RebuildTests(Broker broker) : IAsyncLifetime
     [InlineData("an image that is not there", "There is no image")]
     [InlineData("a deactivated image", "not active")]
     [InlineData("an image for larger disks", "GiB")]
+    [InlineData("an image for another kind of machine", "hw_numa_nodes")]
     [InlineData("a corrupt image", "sha512")]
     [InlineData("an image Glance cannot read", "")]
     [InlineData("a file that is not Base64", "Base64")]
@@ -222,6 +223,8 @@ public sealed class RebuildTests(Broker broker) : IAsyncLifetime
                 return (image, []);
             case "an image for larger disks":
                 return (_site.AddImage(properties: new JObject { ["min_disk"] = 20 }), []);
+            case "an image for another kind of machine":
+                return (_site.AddImage(properties: new JObject { ["hw_numa_nodes"] = "2" }), []);
             case "a corrupt image":
                 var corrupt = Marked();
                 _site.Plane.Cloud.Glance.Corrupt(corrupt);

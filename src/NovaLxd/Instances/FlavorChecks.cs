@@ -29,19 +29,24 @@ internal static class FlavorChecks
     /// <exception cref="BuildAbortException">The first extra spec, or image property, that cannot be honoured, with the reason.</exception>
     public static void Check(Instance instance)
     {
-        var flavor = instance.Flavor;
+        Check(instance.Flavor);
+
+        // The same wishes, as an image has them.
+        foreach (var (key, value) in instance.ImageProperties)
+        {
+            Refuse("The image", key, value, key.StartsWith("hw_", StringComparison.Ordinal) ? Reason("hw:" + key["hw_".Length..], value) : null);
+        }
+    }
+
+    /// <exception cref="BuildAbortException">The first extra spec that cannot be honoured, with the reason.</exception>
+    public static void Check(Flavor flavor)
+    {
         if (flavor.IsSet("extra_specs") && flavor.ExtraSpecs is { } specs)
         {
             foreach (var (key, value) in specs)
             {
                 Refuse($"Flavor {flavor.Name}", key, value, Reason(key, value));
             }
-        }
-
-        // The same wishes, as an image has them.
-        foreach (var (key, value) in instance.ImageProperties)
-        {
-            Refuse("The image", key, value, key.StartsWith("hw_", StringComparison.Ordinal) ? Reason("hw:" + key["hw_".Length..], value) : null);
         }
     }
 

@@ -15,6 +15,15 @@ internal sealed class InstanceSize(IContainerDriver driver, ContainerSpecs specs
     public async Task CheckAsync(Instance instance, Flavor from, Flavor to, CancellationToken cancellationToken)
     {
         var size = SizeOf(to);
+        try
+        {
+            FlavorChecks.Check(to);
+        }
+        catch (BuildAbortException e)
+        {
+            throw new ResizeException(e.Message, e);
+        }
+
         if (to.RootGb < from.RootGb || to.EphemeralGb < from.EphemeralGb)
         {
             throw new ResizeException(

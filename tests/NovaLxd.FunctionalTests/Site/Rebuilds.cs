@@ -14,7 +14,9 @@ internal static class Rebuilds
             var row = c.Instances[server.Uuid];
             var (imageRef, metadata) = ((string?)row["image_ref"], (JObject)row["system_metadata"]!.DeepClone());
             var kept = metadata.Properties().Where(p => !p.Name.StartsWith("image_", StringComparison.Ordinal));
-            row["system_metadata"] = new JObject(kept.Append(new JProperty("image_base_image_ref", image)));
+            var properties = site.Plane.Cloud.Glance.Images.GetValueOrDefault(image)?.Properties().Where(p => p.Name.StartsWith("hw_", StringComparison.Ordinal)) ?? [];
+            row["system_metadata"] = new JObject(kept.Append(new JProperty("image_base_image_ref", image)).Concat(
+                properties.Select(p => new JProperty("image_" + p.Name, p.Value))));
             row["image_ref"] = image;
             row["progress"] = 0;
             return (imageRef, metadata);

@@ -1,3 +1,4 @@
+using NovaLxd.Instances;
 using NovaLxd.Outcomes;
 
 namespace NovaLxd.Operations.Build;
@@ -27,6 +28,8 @@ internal static class RebuildChecks
             Refuse("Volumes are not supported by this host yet: detach them before the rebuild.");
         }
 
+        // Of the new image: the API has put its properties into the instance.
+        FlavorChecks.Check(instance);
         if (instance.IsSet("trusted_certs") && instance.TrustedCerts is not null)
         {
             Refuse("Trusted image certificates are not supported by this host.");

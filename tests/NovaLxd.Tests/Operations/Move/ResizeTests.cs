@@ -105,6 +105,21 @@ public sealed class ResizeTests : ResizeFixture
     }
 
     [Fact]
+    public async Task AFlavorForAnotherKindOfMachineIsRefusedWhileTheGuestRuns()
+    {
+        var arguments = PrepArguments();
+        arguments["flavor"]!["nova_object.data"]!["extra_specs"] = new JObject { ["hw:numa_nodes"] = "2" };
+        await RunAsync("prep_resize", arguments);
+
+        await Assert.ThrowsAsync<RpcFailureException>(() => RunCastAsync("resize_instance"));
+
+        Assert.DoesNotContain("stop", Plane.Driver.Calls);
+        Assert.Equal(("active", null, PowerState.Running), State());
+        Assert.Equal("m1.nano", Name("flavor"));
+        Assert.Contains("hw:numa_nodes = 2", (string?)Plane.Conductor.Faults[^1]["message"], StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task ARevertThatFilesHaveOutgrownLeavesTheNewFlavorAndCanBeRepeated()
     {
         var arguments = PrepArguments();
