@@ -52,12 +52,16 @@ PORTS="3306 mariadb
 port_open() { (exec 3<> "/dev/tcp/$IP/$1") 2>/dev/null || (exec 3<> "/dev/tcp/$LOCAL/$1") 2>/dev/null; }
 http_answers() { curl -s -o /dev/null -m 5 "http://$IP:$1/"; }
 
+# What listens on the port at an address that is ours or at all of them. Nobody is called for it: before the links are made, the address of a
+# cloud with two hosts would lead out of this machine.
+listeners() { ss -Hltnp "sport = :$1" | awk -v ip="$IP" -v local="$LOCAL" '{ a = $4; sub(/:[0-9]+$/, "", a) } a == ip || a == local || a == "0.0.0.0" || a == "*" || a == "[::]"'; }
+
 # Dies naming the owner when a port that one of our processes needs is taken by something else.
 require_ports() {
     local port name
     while read -r port name; do
-        running "$name" || ! port_open "$port" ||
-            die "port $port, needed by $name, is taken by $(ss -Hltnp "sport = :$port" | grep -o 'users:.*' | head -1): stop that first (a packaged service: systemctl disable --now, another stack: its unstack.sh)"
+        running "$name" || [ -z "$(listeners "$port")" ] ||
+            die "port $port, needed by $name, is taken by $(listeners "$port" | grep -o 'users:.*' | head -1): stop that first (a packaged service: systemctl disable --now, another stack: its unstack.sh)"
     done <<< "$PORTS"
 }
 
