@@ -80,12 +80,17 @@ internal sealed class LaunchAttempt : IDisposable
                 Remove(cgroup, context.Log);
             }
 
-            if (e is KernelException or IOException)
+            if (e is LaunchFailedException or ContainerStateException)
             {
-                throw new LaunchFailedException($"{spec.Name} could not be launched: {e.Message}", e);
+                throw;
             }
 
-            throw;
+            if (e is not (KernelException or IOException))
+            {
+                context.Log.Error($"{spec.Name}: {e}"); // Nobody foresaw it; whoever waits for the launch is answered all the same.
+            }
+
+            throw new LaunchFailedException($"{spec.Name} could not be launched: {e.Message}", e);
         }
     }
 
