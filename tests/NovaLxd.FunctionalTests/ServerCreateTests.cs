@@ -76,4 +76,21 @@ public sealed class ServerCreateTests(Broker broker) : IAsyncLifetime
         Assert.Equal(1, (int?)node["running_vms"]);
         Assert.Equal(1, (int?)node["vcpus_used"]);
     }
+
+    /// <summary>Nova sets no other field of the request then (nova/objects/network_request.py: "auto" and "none" are network ids).</summary>
+    [Fact]
+    public async Task AServerThatWantsNoNetworkHasNone()
+    {
+        var server = await _site.CreateAsync(new ServerRequest
+        {
+            ImageId = _site.AddImage(),
+            Change = arguments => Request(arguments)["nova_object.data"] = new JObject { ["network_id"] = "none" },
+        });
+
+        await _site.StateAsync(server, "active");
+        Assert.Empty(_site.Ports(server));
+        Assert.Equal("[]", _site.Plane.Conductor.Locked(c => (string?)c.InfoCaches[server.Uuid]["network_info"]));
+    }
+
+    private static JToken Request(JObject arguments) => arguments["requested_networks"]!["nova_object.data"]!["objects"]![0]!;
 }

@@ -146,6 +146,11 @@ creates_five_at_once() {
     [ $rc = 0 ] && [ "$(rest GET compute '/servers?name=many' | jq '.servers | length')" = 0 ]
 }
 
+creates_without_network() {
+    openstack server create --image busybox --flavor m1.nano --nic none --wait lonely > /dev/null && becomes lonely ACTIVE &&
+        [ "$(rest GET compute "/servers/$(server_id lonely)" | jq -c .server.addresses)" = '{}' ] && openstack server delete --wait lonely
+}
+
 # Cached by an operator before anybody asks for it; the answer comes as a notification, so the service's log is looked at.
 caches_an_image() {
     local image rc=0
@@ -207,6 +212,7 @@ cloud_checks() {
     check "delete leaves nothing" with_busybox deletes_without_trace
     check "delete of an unconfirmed resize leaves nothing" with_busybox deletes_unconfirmed
     check "five at once" creates_five_at_once
+    check "a server without network" creates_without_network
     check "cache an image" caches_an_image
     check "metadata definitions" describes_its_metadata
 }

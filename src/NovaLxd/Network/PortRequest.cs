@@ -35,10 +35,8 @@ internal sealed class PortRequests(NeutronClient neutron)
         return requests.Count == 0
             ? [.. networks.Select(n => new PortRequest(n.Id, null, null, null))]
             : [.. requests.Select(r => new PortRequest(
-                r.PortId is { } id ? ports[id].NetworkId! : r.NetworkId ?? networks[0].Id, r.PortId is { } p ? ports[p] : null, r.Address, Tag(r)))];
+                r.PortId is { } id ? ports[id].NetworkId! : r.NetworkId ?? networks[0].Id, r.PortId is { } p ? ports[p] : null, r.Address, r.Tag))];
     }
-
-    private static string? Tag(NetworkRequest request) => request.IsSet("tag") ? request.Tag : null;
 
     private async Task<Dictionary<string, Port>> PortsAsync(
         RequestContext context, Instance instance, IReadOnlyList<NetworkRequest> requests, CancellationToken cancellationToken)

@@ -2,7 +2,7 @@ using Newtonsoft.Json.Linq;
 
 namespace NovaLxd.Objects;
 
-/// <summary>A port or network the user asked for.</summary>
+/// <summary>A port or network the user asked for. What Nova has left out, as it does with all but the network of "auto" and "none", is null.</summary>
 internal sealed class NetworkRequest(JObject primitive) : NovaObject(primitive), INovaView<NetworkRequest>
 {
     public static string ObjectName => "NetworkRequest";
@@ -11,49 +11,51 @@ internal sealed class NetworkRequest(JObject primitive) : NovaObject(primitive),
 
     internal string? NetworkId
     {
-        get => GetString("network_id");
+        get => Optional("network_id");
         set => Set("network_id", value);
     }
 
     internal string? Address
     {
-        get => GetString("address");
+        get => Optional("address");
         set => Set("address", value);
     }
 
     internal string? PortId
     {
-        get => GetString("port_id");
+        get => Optional("port_id");
         set => Set("port_id", value);
     }
 
     internal string? PciRequestId
     {
-        get => GetString("pci_request_id");
+        get => Optional("pci_request_id");
         set => Set("pci_request_id", value);
     }
 
     internal string? Tag
     {
-        get => GetString("tag");
+        get => Optional("tag");
         set => Set("tag", value);
     }
 
     internal string? ArqUuid
     {
-        get => GetString("arq_uuid");
+        get => Optional("arq_uuid");
         set => Set("arq_uuid", value);
     }
 
     internal string? DeviceProfile
     {
-        get => GetString("device_profile");
+        get => Optional("device_profile");
         set => Set("device_profile", value);
     }
 
     /// <summary>"auto": whatever the project has, made when it has nothing.</summary>
-    internal bool AutoAllocate => IsSet("network_id") && NetworkId == "auto";
+    internal bool AutoAllocate => NetworkId == "auto";
 
     /// <summary>"none": no network at all.</summary>
-    internal bool NoAllocate => IsSet("network_id") && NetworkId == "none";
+    internal bool NoAllocate => NetworkId == "none";
+
+    private string? Optional(string field) => IsSet(field) ? GetString(field) : null;
 }
