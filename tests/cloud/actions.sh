@@ -189,3 +189,20 @@ rotates_backups() {
     openstack image list --property backup_type=daily -f value -c ID | xargs -r openstack image delete
     [ "$left" = "backup2 " ] || { echo "the backups left are: $left"; return 1; }
 }
+
+# Shelved, a server leaves the host; unshelved, it has its files and its address again, and the image it was is gone.
+shelves_and_unshelves() {
+    local id; id=$(server_id busybox)
+    guest root busybox 'echo shelved > /root/shelved && sync' || return 1
+    openstack server shelve busybox && becomes busybox SHELVED_OFFLOADED && pings_no_more busybox || return 1
+    [ "$(rest GET placement "/allocations/$id" | jq '.allocations | length')" = 0 ] || { echo "Placement still has an allocation for $id"; return 1; }
+    [ -z "$(find "$STACK_STATE/compute/instances" -name "*$id*")" ] || { find "$STACK_STATE/compute/instances" -name "*$id*"; return 1; }
+    openstack server unshelve busybox && is_unshelved && wait_for 60 no_image busybox-shelved || { echo "not unshelved, or the image busybox-shelved is still there"; return 1; }
+    openstack server shelve busybox && becomes busybox SHELVED_OFFLOADED &&
+        openstack --os-compute-api-version 2.77 server unshelve --availability-zone nova busybox && is_unshelved
+}
+is_unshelved() {
+    becomes busybox ACTIVE && pings_soon busybox && logs_in || return 1
+    [ "$(guest root busybox 'cat /root/shelved')" = shelved ] || { echo "the file that was written before is not there"; return 1; }
+}
+no_image() { [ -z "$(openstack image list --name "$1" -f value -c ID)" ]; }

@@ -209,6 +209,7 @@ cloud_checks() {
     check "a smaller disk is refused" with_busybox refuses_smaller_disk
     check "image of a server" with_busybox becomes_an_image
     check "backups rotate" with_busybox rotates_backups
+    check "shelve and unshelve" with_busybox shelves_and_unshelves
     check "delete leaves nothing" with_busybox deletes_without_trace
     check "delete of an unconfirmed resize leaves nothing" with_busybox deletes_unconfirmed
     check "five at once" creates_five_at_once

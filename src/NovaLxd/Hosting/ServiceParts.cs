@@ -101,6 +101,7 @@ internal static class ServiceParts
         services.AddSingleton<SnapshotImages>();
         services.AddSingleton<BackupRotation>();
         services.AddSingleton<InstanceSnapshots>();
+        services.AddSingleton<InstanceOffloading>();
         services.AddSingleton<InstancePlugging>();
         services.AddSingleton<InstancePower>();
         services.AddSingleton<GuestPassword>();
@@ -145,6 +146,7 @@ internal static class ServiceParts
         services.AddSingleton<NodeRegistration>();
         services.AddSingleton<ResizeRecovery>();
         services.AddSingleton<InitHost>();
+        services.AddSingleton<ShelveRecovery>();
         services.AddSingleton<PeriodicHealth>();
         services.AddSingleton<PeriodicTasks>();
         services.AddSingleton<LifecycleWatcher>();
@@ -158,6 +160,7 @@ internal static class ServiceParts
         services.AddSingleton<CleanDeletedFiles>();
         services.AddSingleton<ReclaimQueuedDeletes>();
         services.AddSingleton<ConfirmOldResizes>();
+        services.AddSingleton<OffloadShelved>();
         services.AddHealthChecks()
             .AddCheck<ServiceHealth>("service")
             .AddCheck<PeriodicHealth>("periodic");

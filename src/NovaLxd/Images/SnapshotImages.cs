@@ -1,4 +1,5 @@
 using System.Net;
+using Microsoft.Extensions.Logging;
 using Newtonsoft.Json.Linq;
 using NovaLxd.Messaging;
 using NovaLxd.Network;
@@ -12,7 +13,7 @@ using ImageNotFoundException = NovaLxd.Outcomes.ImageNotFoundException;
 namespace NovaLxd.Images;
 
 /// <summary>The image in Glance that an instance becomes. Nova's API has made it (status queued) before it asks for the snapshot.</summary>
-internal sealed class SnapshotImages(GlanceClient glance)
+internal sealed class SnapshotImages(GlanceClient glance, ILogger<SnapshotImages> logger)
 {
     private const string Active = "active";
 
@@ -54,6 +55,19 @@ internal sealed class SnapshotImages(GlanceClient glance)
         }
 
         await DeleteAsync(context, imageId, cancellationToken);
+    }
+
+    /// <summary>Deletes the image of an instance that was unshelved. One that stays is a nuisance to its owner, and no failure.</summary>
+    public async Task DeleteShelvedAsync(RequestContext context, string imageId, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await DeleteAsync(context, imageId, cancellationToken);
+        }
+        catch (OpenStackException e)
+        {
+            logger.LogWarning("The image {Image} of the instance that was shelved could not be deleted: {Reason}", imageId, e.Message);
+        }
     }
 
     /// <summary>Pure. An empty id of kernel or ramdisk is null on the wire: Glance wants a uuid or nothing.</summary>

@@ -13,6 +13,9 @@ internal sealed record InstanceOptions
     [Range(0, int.MaxValue)]
     public int MaxConcurrentSnapshots { get; init; } = 5;
 
+    /// <summary>Seconds after which a shelved instance leaves the host; 0: at once, negative: never.</summary>
+    public TimeSpan ShelvedOffloadTime { get; init; }
+
     /// <summary>Seconds a guest has to shut down before it is killed.</summary>
     public TimeSpan ShutdownTimeout { get; init; } = TimeSpan.FromSeconds(60);
 

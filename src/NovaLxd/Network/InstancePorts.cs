@@ -39,8 +39,7 @@ internal sealed class InstancePorts(
     {
         if (instance.SystemMetadata.Find(AllocatedKey) == "True")
         {
-            await BindToThisHostAsync(context, instance, cancellationToken);
-            return await RefreshAsync(context, instance, cancellationToken);
+            return await MoveHereAsync(context, instance, cancellationToken);
         }
 
         instance.VmState = VmState.Building;
@@ -63,6 +62,17 @@ internal sealed class InstancePorts(
             }
         }
     }
+
+    /// <summary>All ports of an instance that was on another host, or on none: bound to this one, and saved.</summary>
+    public async Task<NetworkInfo> MoveHereAsync(RequestContext context, Instance instance, CancellationToken cancellationToken)
+    {
+        await BindToThisHostAsync(context, instance, cancellationToken);
+        return await RefreshAsync(context, instance, cancellationToken);
+    }
+
+    /// <summary>These ports stay the instance's and leave their host.</summary>
+    public Task UnbindAsync(RequestContext context, NetworkInfo networkInfo, CancellationToken cancellationToken) =>
+        release.UnbindAsync(context, networkInfo.Vifs.Select(v => v.Id), cancellationToken);
 
     /// <summary>All ports of the instance as Neutron has them now, saved.</summary>
     public Task<NetworkInfo> RefreshAsync(RequestContext context, Instance instance, CancellationToken cancellationToken) => caches.ChangeAsync(

@@ -47,6 +47,25 @@ internal sealed class PortRelease(NeutronClient neutron, ConductorClient conduct
         }
     }
 
+    /// <summary>Ports that leave their host and stay their instance's. One that resists stays bound, until it is bound to the next host.</summary>
+    public async Task UnbindAsync(RequestContext context, IEnumerable<string> portIds, CancellationToken cancellationToken)
+    {
+        var caller = Callers.Service(context);
+        foreach (var id in portIds)
+        {
+            try
+            {
+                var port = await neutron.ShowPortAsync(caller, id, ["binding:profile", "network_id"], cancellationToken);
+                await neutron.UpdatePortAsync(
+                    caller, id, new PortUpdate { HostId = null, Profile = PortProfiles.WithoutHost(port.Profile) }, cancellationToken);
+            }
+            catch (OpenStackException e)
+            {
+                logger.LogWarning("Port {Port} could not be unbound: {Reason}", id, e.Message);
+            }
+        }
+    }
+
     private async Task UnbindAsync(RequestContext context, string id, CancellationToken cancellationToken)
     {
         var caller = Callers.Service(context);

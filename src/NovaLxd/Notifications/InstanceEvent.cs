@@ -43,6 +43,12 @@ internal sealed record InstanceEvent(string Action, string? Phase)
     internal static Phases Restore { get; } = new("restore");
     internal static Phases Unrescue { get; } = new("unrescue");
 
+    internal static Phases Shelve { get; } = new("shelve");
+
+    internal static Phases ShelveOffload { get; } = new("shelve_offload");
+
+    internal static Phases Unshelve { get; } = new("unshelve");
+
     /// <summary>The phases of a rescue.</summary>
     /// <param name="imageRef">Image that the user asked for; null: none in particular.</param>
     /// <param name="imageName">Name of the one that is booted.</param>

@@ -5,7 +5,6 @@ using NovaLxd.Instances;
 using NovaLxd.Messaging;
 using NovaLxd.Network;
 using NovaLxd.Objects;
-using NovaLxd.OpenStack.Glance;
 using NovaLxd.OpenStack.Placement;
 using NovaLxd.Outcomes;
 using NovaLxd.Resources;
@@ -24,7 +23,6 @@ internal sealed class Leftovers(
     ConductorClient conductor,
     IRpcTransport transport,
     PlacementAllocations placement,
-    GlanceClient glance,
     NodeIdentity identity,
     ServiceHost host,
     ILogger<Leftovers> logger)
@@ -34,20 +32,6 @@ internal sealed class Leftovers(
 
     /// <summary>nova.conf: long_rpc_timeout.</summary>
     private static readonly TimeSpan ConductorLimit = TimeSpan.FromMinutes(30);
-
-    /// <summary>
-    /// The API made the image, queued, before it asked for the shelve. Nova leaves that of a failed one behind; nothing ever refers to it, so it goes.
-    /// </summary>
-    public async Task<bool> DeleteImageAsync(RefusedRequest request)
-    {
-        // Null when a server without image is shelved.
-        if ((string?)request.Arguments["image_id"] is { } image)
-        {
-            await TryAsync($"image {image}", token => glance.DeleteAsync(Callers.User(request.Context), image, token));
-        }
-
-        return false;
-    }
 
     /// <summary>While an instance moves, the migration holds its allocation on the source, and it holds one on the destination that nobody will use
     /// (_revert_allocation).</summary>
@@ -95,17 +79,6 @@ internal sealed class Leftovers(
             await conductor.CreateAsync(request.Context, InstanceFaults.From(request.Failure, instance.Uuid, host.Name), token);
             logger.LogWarning("Resize handed to another host: {Reason}", request.Failure.Message);
         }, ConductorLimit);
-    }
-
-    /// <summary>The instance comes from no host, so all that it has allocated is on this one.</summary>
-    public async Task<bool> UnshelveAsync(RefusedRequest request)
-    {
-        if (request.Instance is { Host: null } instance)
-        {
-            await TryAsync("allocation on this host", token => placement.DeleteAllocationsAsync(Callers.Service(request.Context), instance.Uuid, token));
-        }
-
-        return false;
     }
 
     /// <summary>The allocation on the host that failed stays: when that host comes back, the instance is still there.</summary>

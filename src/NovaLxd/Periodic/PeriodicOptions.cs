@@ -33,6 +33,9 @@ internal sealed record PeriodicOptions
     /// <summary>Seconds after which a rescued instance is unrescued; 0: never.</summary>
     public TimeSpan RescueTimeout { get; init; }
 
+    /// <summary>Between two searches for instances that were shelved long enough ago to leave the host.</summary>
+    public TimeSpan ShelvedPollInterval { get; init; } = TimeSpan.FromSeconds(3600);
+
     /// <summary>Between two messages that tell the scheduler which instances are here.</summary>
     public TimeSpan SchedulerInstanceSyncInterval { get; init; } = TimeSpan.FromSeconds(120);
 

@@ -27,6 +27,7 @@ internal sealed class PeriodicTasks(
     CleanDeletedFiles deletedFiles,
     ReclaimQueuedDeletes queuedDeletes,
     ConfirmOldResizes oldResizes,
+    OffloadShelved shelved,
     ServiceOptions service,
     PeriodicOptions options,
     ImageCacheOptions imageOptions,
@@ -58,6 +59,7 @@ internal sealed class PeriodicTasks(
         yield return new("_poll_rescued_instances", Usual, rescued.RunAsync);
         yield return new("_run_pending_deletes", options.InstanceDeleteInterval, deletedFiles.RunAsync);
         yield return new("_reclaim_queued_deletes", Usual, queuedDeletes.RunAsync);
+        yield return new("_poll_shelved_instances", options.ShelvedPollInterval, shelved.RunAsync);
     }
 
     public Task RunAsync(CancellationToken cancellationToken) =>

@@ -21,6 +21,9 @@ internal sealed class ControlPlane
     /// that of 2023.1.</summary>
     public bool HasComputeIds => _serviceVersion >= 67;
 
+    /// <summary>Whether ports of an offloaded instance leave its host: 2023.1 and later.</summary>
+    public bool UnbindsShelvedPorts => _serviceVersion >= 66;
+
     /// <summary>The lowest service version that the control plane supports of any compute service (its OLDEST_SUPPORTED_SERVICE_VERSION).</summary>
     public int OldestCompute => OldestComputes.First(o => _serviceVersion >= o.Plane).Compute;
 

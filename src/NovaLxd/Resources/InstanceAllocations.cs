@@ -11,7 +11,11 @@ internal sealed class InstanceAllocations(PlacementAllocations placement, Resour
     /// <summary>By force as a rule; gently, minding the consumer's generation, where soft delete may still give the instance back.</summary>
     public Task DeleteAsync(RequestContext context, Instance instance, CancellationToken cancellationToken) => options.ReclaimInstanceInterval > TimeSpan.Zero
         ? placement.RemoveAllocationsGentlyAsync(Callers.Service(context), instance.Uuid, cancellationToken)
-        : placement.DeleteAllocationsAsync(Callers.Service(context), instance.Uuid, cancellationToken);
+        : DeleteByForceAsync(context, instance, cancellationToken);
+
+    /// <summary>Whoever changes them at the same time: the instance is on no host any more.</summary>
+    public Task DeleteByForceAsync(RequestContext context, Instance instance, CancellationToken cancellationToken) =>
+        placement.DeleteAllocationsAsync(Callers.Service(context), instance.Uuid, cancellationToken);
 
     /// <summary>While an instance moves, the migration holds what it had before: it gets that back, in place of what the scheduler gave it. Safe to repeat.</summary>
     public Task TakeBackAsync(RequestContext context, Migration migration, Instance instance, CancellationToken cancellationToken) =>

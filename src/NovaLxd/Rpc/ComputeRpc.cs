@@ -30,10 +30,9 @@ internal sealed partial class ComputeRpc
         Add<SoftDeleteInstance, SoftDeleteInstance.Request>("soft_delete_instance", Cast, X | T | E | F, Body);
         Add<RestoreInstance, RestoreInstance.Request>("restore_instance", Cast, X | T | E | F, Body);
         Add<RebuildInstance, RebuildInstance.Request>("rebuild_instance", Cast, X | T | E | F, Body);
-        Unsupported("shelve_instance", Cast, X | T | E | F, "Shelving a server", NotImplemented, Body, takeBack: QueuedImage);
-        Unsupported("shelve_offload_instance", Cast, X | T | E | F, "Offloading a shelved server", NotImplemented, Body);
-        Unsupported("unshelve_instance", Cast, X | T | E | F, "Unshelving a server", NotImplemented, Body,
-            takeBack: (services, request) => services.GetRequiredService<Leftovers>().UnshelveAsync(request));
+        Add<ShelveInstance, ShelveInstance.Request>("shelve_instance", Cast, X | T | E | F, Body);
+        Add<ShelveOffloadInstance, ShelveOffloadInstance.Request>("shelve_offload_instance", Cast, X | T | E | F, Body);
+        Add<UnshelveInstance, UnshelveInstance.Request>("unshelve_instance", Cast, X | T | E | F, Body);
     }
 
     private void AddPower()
@@ -135,9 +134,6 @@ internal sealed partial class ComputeRpc
         Unsupported("host_power_action", Call, X, "Power actions on the host", NotImplemented);
         Unsupported("host_maintenance_mode", Call, X, "Maintenance mode of the host", NotImplemented);
     }
-
-    private static Task<bool> QueuedImage(IServiceProvider services, RefusedRequest request) =>
-        services.GetRequiredService<Leftovers>().DeleteImageAsync(request);
 
     private static Task<bool> Allocation(IServiceProvider services, RefusedRequest request) =>
         services.GetRequiredService<Leftovers>().RevertAllocationAsync(request);

@@ -34,6 +34,7 @@ internal sealed class InitHost(
     UnrescueInstance unrescue,
     InstanceRescue rescue,
     ResizeRecovery resizes,
+    ShelveRecovery shelved,
     InstanceOptions instanceOptions,
     ServiceOptions options,
     ILogger<InitHost> logger)
@@ -138,6 +139,9 @@ internal sealed class InitHost(
             case RecoveryStep.FinishConfirm:
                 await resizes.RecoverAsync(context, instance, step, cancellationToken);
                 await RestoreAsync(context, instance, state, cancellationToken);
+                break;
+            case RecoveryStep.TakeBackShelve or RecoveryStep.Offload or RecoveryStep.CompleteOffload or RecoveryStep.TakeBackUnshelve:
+                await shelved.RunAsync(step, context, instance, state, cancellationToken);
                 break;
             default:
                 await RestoreAsync(context, instance, state, cancellationToken);

@@ -57,6 +57,18 @@ internal enum RecoveryStep
     /// <summary>A resize waits for its owner, or was being confirmed: that is finished.</summary>
     FinishConfirm,
 
+    /// <summary>A shelve was interrupted: the instance is what it was before.</summary>
+    TakeBackShelve,
+
+    /// <summary>An offload was interrupted: it is done again from the start.</summary>
+    Offload,
+
+    /// <summary>It is offloaded, and its row still names this host.</summary>
+    CompleteOffload,
+
+    /// <summary>An unshelve was interrupted: the instance is offloaded again.</summary>
+    TakeBackUnshelve,
+
     /// <summary>The ports are plugged, and a guest that should run and does not is started if the operator wants that.</summary>
     Restore,
 }
@@ -71,6 +83,7 @@ internal static class RecoveryPlan
     private static readonly string?[] HarmlessTasks =
         [TaskState.ImageSnapshot, TaskState.ImageSnapshotPending, TaskState.ImageBackup, TaskState.ImagePendingUpload, TaskState.ImageUploading];
 
+    private static readonly string?[] ShelveTasks = [TaskState.Shelving, TaskState.ShelvingImagePendingUpload, TaskState.ShelvingImageUploading];
     private static readonly string?[] SoftRebootTasks = [TaskState.RebootPending, TaskState.RebootStarted];
     private static readonly string?[] HardRebootTasks = [TaskState.RebootPendingHard, TaskState.RebootStartedHard];
 
@@ -93,6 +106,10 @@ internal static class RecoveryPlan
             (VmState.Error, not (TaskState.ResizeMigrating or TaskState.Deleting)) => RecoveryStep.Leave,
             (VmState.Deleted, _) => RecoveryStep.CompleteDelete,
             (VmState.Building, not TaskState.Deleting) => RecoveryStep.Error,
+            (VmState.ShelvedOffloaded, TaskState.Spawning) => RecoveryStep.TakeBackUnshelve,
+            (VmState.ShelvedOffloaded, null) => RecoveryStep.CompleteOffload,
+            (VmState.Shelved, TaskState.ShelvingOffloading) => RecoveryStep.Offload,
+            (_, not null) when ShelveTasks.Contains(taskState) => RecoveryStep.TakeBackShelve,
             (_, not null) when BuildTasks.Contains(taskState) => RecoveryStep.Error,
             (_, not null) when HarmlessTasks.Contains(taskState) => RecoveryStep.ForgetTask,
             (_, TaskState.Deleting) => RecoveryStep.Delete,

@@ -168,6 +168,20 @@ public sealed class NotifierTests
     }
 
     [Fact]
+    public async Task ShelvingIsNovasOwn()
+    {
+        foreach (var phases in new[] { InstanceEvent.Shelve, InstanceEvent.ShelveOffload, InstanceEvent.Unshelve })
+        {
+            foreach (var what in new[] { phases.Start, phases.End })
+            {
+                await Notifier().InstanceAsync(_context, _instance, what with { BlockDevices = [] }, default);
+                AssertEmitted($"compute.instance.{what.Action}.{what.Phase}");
+                AssertEmitted($"instance.{what.Action}.{what.Phase}");
+            }
+        }
+    }
+
+    [Fact]
     public async Task WhatTheOperationDidNotLoadIsLoadedAndNotKept()
     {
         foreach (var attribute in new[] { "flavor", "system_metadata", "keypairs", "tags" })

@@ -55,34 +55,6 @@ public sealed class LeftoversTests : IAsyncLifetime
         _state.Delete(recursive: true);
     }
 
-    [Fact]
-    public async Task TheImageThatTheApiQueuedGoes()
-    {
-        var image = _cloud.Glance.AddImage("snapshot", [1], project: "demo");
-
-        await RefusedAsync("shelve_instance", new JObject { ["image_id"] = image });
-
-        Assert.DoesNotContain(image, _cloud.Glance.Images.Keys);
-        AssertAsItWas("active");
-        Assert.Equal("Shelving a server is not supported by this compute service.", (string?)Assert.Single(_plane.Conductor.Faults)["message"]);
-    }
-
-    [Fact]
-    public async Task AnImageThatIsGoneAlreadyIsNoFailureOfItsOwn()
-    {
-        await RefusedAsync("shelve_instance", new JObject { ["image_id"] = Guid.NewGuid().ToString() });
-
-        AssertAsItWas("active");
-    }
-
-    [Fact]
-    public async Task AShelvedServerWithoutImageIsRefusedAsWell()
-    {
-        await RefusedAsync("shelve_instance", new JObject { ["image_id"] = null });
-
-        AssertAsItWas("active");
-    }
-
     /// <summary>The migration's allocation goes back to the instance, in place of what the scheduler gave it here.</summary>
     [Theory]
     [InlineData("prep_resize", "cmp2")]
@@ -138,19 +110,6 @@ public sealed class LeftoversTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task AnUnshelvedServerLeavesNothingAllocatedHere()
-    {
-        _plane.Row["vm_state"] = "shelved_offloaded";
-        Move(null);
-        Allocate(_plane.Instance.Uuid, Here, 2);
-
-        await RefusedAsync("unshelve_instance", new JObject { ["image"] = new JObject(), ["node"] = "node1" });
-
-        Assert.DoesNotContain(_plane.Instance.Uuid, _cloud.Placement.Consumers.Keys);
-        AssertAsItWas("shelved_offloaded");
-    }
-
-    [Fact]
     public async Task AnEvacuatedServerKeepsWhatItHasOnItsOwnHost()
     {
         Move("cmp2");
@@ -168,14 +127,12 @@ public sealed class LeftoversTests : IAsyncLifetime
     [Fact]
     public async Task TheReasonIsToldWhenPlacementIsAway()
     {
-        _plane.Row["vm_state"] = "shelved_offloaded";
-        Move(null);
         await _cloud.Placement.GoDownAsync();
 
-        await RefusedAsync("unshelve_instance", new JObject { ["image"] = null });
+        await RefusedAsync("live_migration", MoveArguments());
 
-        Assert.Equal("Unshelving a server is not supported by this compute service.", (string?)Assert.Single(_plane.Conductor.Faults)["message"]);
-        AssertAsItWas("shelved_offloaded");
+        Assert.Equal("Live migration is not supported by this compute service.", (string?)Assert.Single(_plane.Conductor.Faults)["message"]);
+        AssertAsItWas("active");
     }
 
     private JObject MoveArguments()
