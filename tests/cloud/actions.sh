@@ -197,7 +197,8 @@ shelves_and_unshelves() {
     openstack server shelve busybox && becomes busybox SHELVED_OFFLOADED && pings_no_more busybox || return 1
     [ "$(rest GET placement "/allocations/$id" | jq '.allocations | length')" = 0 ] || { echo "Placement still has an allocation for $id"; return 1; }
     [ -z "$(find "$STACK_STATE/compute/instances" -name "*$id*")" ] || { find "$STACK_STATE/compute/instances" -name "*$id*"; return 1; }
-    openstack server unshelve busybox && is_unshelved && wait_for 60 no_image busybox-shelved || { echo "not unshelved, or the image busybox-shelved is still there"; return 1; }
+    openstack server unshelve busybox && is_unshelved || return 1
+    wait_for 60 no_image busybox-shelved || { echo "the image busybox-shelved is still there"; return 1; }
     openstack server shelve busybox && becomes busybox SHELVED_OFFLOADED &&
         openstack --os-compute-api-version 2.77 server unshelve --availability-zone nova busybox && is_unshelved
 }
