@@ -41,7 +41,7 @@ internal sealed class LaunchAttempt : IDisposable
     public FileDescriptor? Network { get; private set; }
 
     /// <summary>
-    /// 1 root mounts and drive, 2 cgroup with limits, 3 channel, 4 clone, 5 id maps, 6 into the cgroup, 7 <paramref name="cloned"/> (the record: from here on a
+    /// 1 root mounts, drive and disks, 2 cgroup with limits, 3 channel, 4 clone, 5 id maps, 6 into the cgroup, 7 <paramref name="cloned"/> (the record: from here on a
     /// successor finds the process), 8 go, 9 interfaces, while the child mounts, 10 go.
     /// </summary>
     /// <param name="oldNetwork">Where the interfaces are when the guest has rebooted; not owned.</param>
@@ -50,18 +50,20 @@ internal sealed class LaunchAttempt : IDisposable
     {
         ContainerCgroup? cgroup = null;
         LaunchAttempt? attempt = null;
+        var disks = new List<FileDescriptor>();
         try
         {
             using var root = RootMount.Create(context.Stub, spec.Root, spec.IdMap, spec.Security.ReadOnlyRoot);
             using var rescued = spec.RescuedRoot is null ? null : RootMount.Create(context.Stub, spec.RescuedRoot, spec.IdMap, readOnly: false);
             using var drive = spec.Drive is null ? null : RootMount.CreateReadOnly(context.Stub, spec.Drive.Layers, spec.IdMap);
+            disks.AddRange(spec.Disks.Select(disk => disk.Create(context.Stub, spec.IdMap)));
             cgroup = context.Cgroups.Create(spec.CgroupParent, spec.Name, spec.Limits, spec.IdMap);
             foreach (var sentence in cgroup.Unenforced)
             {
                 context.Log.Warning($"{spec.Name}: {sentence}");
             }
 
-            attempt = Clone(context, spec, new Mounts(root, rescued, drive), cgroup, oldNetwork);
+            attempt = Clone(context, spec, new Mounts(root, rescued, drive, disks), cgroup, oldNetwork);
             attempt.Prepare();
             cloned(attempt);
             attempt.Go();
@@ -92,6 +94,10 @@ internal sealed class LaunchAttempt : IDisposable
 
             throw new LaunchFailedException($"{spec.Name} could not be launched: {e.Message}", e);
         }
+        finally
+        {
+            disks.ForEach(disk => disk.Dispose());
+        }
     }
 
     /// <returns>False: still under way.</returns>
@@ -116,6 +122,8 @@ internal sealed class LaunchAttempt : IDisposable
         terminal = descriptors.FirstOrDefault();
         failure = step is { Call: "execve", Errno: Errno.ENOENT or Errno.ENOTDIR or Errno.EACCES or Errno.ENOEXEC }
             ? new NoInitException($"{_spec.Name} could not be launched: its root file system has no init that can be executed ({step.Message}).", step)
+            : step is { Call: "openat2" } ? new LaunchFailedException(
+                $"{_spec.Name} could not be launched: a folder of its root on which a disk is to be mounted is no folder, or a link that leads nowhere inside ({step.Message}).", step)
             : step is not null ? new LaunchFailedException($"{_spec.Name} could not be launched: {step.Message}", step)
             : terminal is null ? new LaunchFailedException($"{_spec.Name} could not be launched: it was killed before its init ran (its memory limit may be too small).")
             : null;
@@ -194,6 +202,7 @@ internal sealed class LaunchAttempt : IDisposable
         RootMount = mounts.Root.Number,
         RescuedRootMount = mounts.Rescued?.Number,
         DriveMount = mounts.Drive?.Number,
+        DiskMounts = [.. mounts.Disks.Select(disk => disk.Number)],
         Channel = channel,
         StagingDirectory = context.StagingDirectory,
         Devices = context.Host.Devices,
@@ -259,8 +268,8 @@ internal sealed class LaunchAttempt : IDisposable
     }
 
     /// <summary>Detached mounts that the child takes along.</summary>
-    private readonly record struct Mounts(FileDescriptor Root, FileDescriptor? Rescued, FileDescriptor? Drive)
+    private readonly record struct Mounts(FileDescriptor Root, FileDescriptor? Rescued, FileDescriptor? Drive, IReadOnlyList<FileDescriptor> Disks)
     {
-        public IEnumerable<int> Numbers => new[] { Root, Rescued, Drive }.OfType<FileDescriptor>().Select(mount => mount.Number);
+        public IEnumerable<int> Numbers => new[] { Root, Rescued, Drive }.OfType<FileDescriptor>().Concat(Disks).Select(mount => mount.Number);
     }
 }

@@ -149,7 +149,7 @@ internal sealed class Supervisor : IDisposable
             case SupervisorCall.Subscribe:
                 Subscribe(client, request);
                 break;
-            case SupervisorCall.Launch or SupervisorCall.LaunchWithDrive:
+            case SupervisorCall.Launch or SupervisorCall.LaunchWithDrive or SupervisorCall.LaunchWithDisks:
                 Launch(client, request);
                 break;
             case SupervisorCall.Stop or SupervisorCall.Reboot:

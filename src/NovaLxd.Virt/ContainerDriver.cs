@@ -128,7 +128,8 @@ internal sealed partial class ContainerDriver : IContainerDriver, IGuestAccess, 
 
         // A root file system without a record is left from a record that was lost: nobody else can want it.
         await _storage.DeleteRootfsAsync(spec.Id, cancellationToken).ConfigureAwait(false);
-        await _storage.CreateRootfsAsync(new RootfsRequest(spec.Id, spec.ImageKey, spec.RootDiskBytes, record.IdMap, spec.Files), cancellationToken).ConfigureAwait(false);
+        var root = new RootfsRequest(spec.Id, spec.ImageKey, spec.RootDiskBytes, record.IdMap, spec.Files) { DiskBytes = [.. spec.Disks.Select(disk => disk.SizeBytes)] };
+        await _storage.CreateRootfsAsync(root, cancellationToken).ConfigureAwait(false);
         undo.Add("the root file system", token => _storage.DeleteRootfsAsync(spec.Id, token));
         if (spec.Drive is { } drive)
         {

@@ -4,7 +4,7 @@ using NovaLxd.Virt.Storage;
 namespace NovaLxd.Virt;
 
 /// <summary>
-/// Gives a stopped container another size: (1) root disk (2) record, by which its next start has the new limits. Safe to repeat after a crash between the two:
+/// Gives a stopped container another size: (1) disks (2) record, by which its next start has the new limits. Safe to repeat after a crash between the two:
 /// the storage has a record of its own. Called under the container's lock.
 /// </summary>
 internal sealed class ContainerResize(IStorageBackend storage, ContainerStore store, ILogger logger)
@@ -20,14 +20,14 @@ internal sealed class ContainerResize(IStorageBackend storage, ContainerStore st
             throw new ContainerStateException($"{old.Name} is {(old.Security.Privileged ? "" : "not ")}privileged, which cannot be changed once it is made.");
         }
 
-        var spec = old with { RootDiskBytes = size.RootDiskBytes, Limits = size.Limits, Security = size.Security };
+        var spec = old with { RootDiskBytes = size.RootDiskBytes, Disks = size.Disks, Limits = size.Limits, Security = size.Security };
         ContainerSpecCheck.Check(spec);
         await using var undo = new Undo(logger);
 
         // (1) A root that was made or mounted for a start that did not come yet is mounted.
         await storage.UnmountAsync(id, cancellationToken).ConfigureAwait(false);
-        undo.Add("the size of the root disk", token => storage.ResizeRootfsAsync(id, old.RootDiskBytes, token));
-        await storage.ResizeRootfsAsync(id, size.RootDiskBytes, cancellationToken).ConfigureAwait(false);
+        undo.Add("the size of the disks", token => storage.ResizeRootfsAsync(id, old.RootDiskBytes, BytesOf(old.Disks), token));
+        await storage.ResizeRootfsAsync(id, size.RootDiskBytes, BytesOf(size.Disks), cancellationToken).ConfigureAwait(false);
 
         // (2)
         await store.SaveAsync(record with { Spec = spec }, cancellationToken).ConfigureAwait(false);
@@ -36,7 +36,9 @@ internal sealed class ContainerResize(IStorageBackend storage, ContainerStore st
 
     /// <summary>Whether the container has this size by its record.</summary>
     public static bool HasSize(ContainerSpec spec, ContainerSize size) =>
-        spec.RootDiskBytes == size.RootDiskBytes && spec.Limits == size.Limits
+        spec.RootDiskBytes == size.RootDiskBytes && spec.Disks.SequenceEqual(size.Disks) && spec.Limits == size.Limits
         && spec.Security with { AllowSystemCalls = [] } == size.Security with { AllowSystemCalls = [] }
         && spec.Security.AllowSystemCalls.SequenceEqual(size.Security.AllowSystemCalls);
+
+    private static long[] BytesOf(IReadOnlyList<DiskSpec> disks) => [.. disks.Select(disk => disk.SizeBytes)];
 }

@@ -5,6 +5,8 @@ public sealed record ContainerSize
 {
     public long? RootDiskBytes { get; init; }
 
+    public IReadOnlyList<DiskSpec> Disks { get; init; } = [];
+
     public ResourceLimits Limits { get; init; } = new();
 
     public SecuritySpec Security { get; init; } = new();

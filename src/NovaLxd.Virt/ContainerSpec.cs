@@ -16,6 +16,9 @@ public sealed record ContainerSpec
     /// <summary>Limit of the root file system in bytes, seen by <c>df</c>; null: as large as the host's.</summary>
     public long? RootDiskBytes { get; init; }
 
+    /// <summary>Further disks, which hold nothing when the container is made.</summary>
+    public IReadOnlyList<DiskSpec> Disks { get; init => field = value ?? []; } = [];
+
     public ResourceLimits Limits { get; init; } = new();
 
     public SecuritySpec Security { get; init; } = new();
@@ -37,6 +40,14 @@ public sealed record ContainerSpec
     /// <summary>The same without the content of files, which may be secret: it is in the root file system and on the drive once they are made.</summary>
     internal ContainerSpec WithoutContent() => this with { Files = [], Drive = Drive is null ? null : Drive with { Files = [] } };
 }
+
+/// <summary>
+/// A file system of its own for data, of a size that is enforced and seen by <c>df</c>. It lives as long as the container, belongs to the container's root, and is in no
+/// image that is made of it. A container that is rescued does not see it.
+/// </summary>
+/// <param name="Folder">Where it is mounted inside ("/mnt"); made when it is missing.</param>
+/// <param name="SizeBytes">Size of the disk; the file system needs some of it for itself.</param>
+public sealed record DiskSpec(string Folder, long SizeBytes);
 
 /// <summary>Cgroup limits; null: none. Units in the names.</summary>
 public sealed record ResourceLimits

@@ -8,6 +8,9 @@ namespace NovaLxd.Virt;
 /// <summary>Refuses a container that could not be started before anything is made for it. Pure, but for asking libseccomp about names.</summary>
 internal static partial class ContainerSpecCheck
 {
+    /// <summary>Smallest file system with a journal and room for something.</summary>
+    private const long MinDiskBytes = 16 << 20;
+
     /// <exception cref="ArgumentException">Lists everything that is wrong.</exception>
     public static void Check(ContainerSpec spec)
     {
@@ -45,6 +48,19 @@ internal static partial class ContainerSpecCheck
             }
         }
 
+        foreach (var disk in spec.Disks)
+        {
+            if (!FolderPattern().IsMatch(disk.Folder) || spec.Disks.Count(other => other.Folder == disk.Folder) > 1)
+            {
+                yield return $"folder '{disk.Folder}' of a disk is not one to three names below the root, or not its own";
+            }
+
+            if (disk.SizeBytes < MinDiskBytes)
+            {
+                yield return $"disk {disk.Folder}: {disk.SizeBytes} is less than {MinDiskBytes}";
+            }
+        }
+
         foreach (var fault in spec.Drive is null ? [] : DriveCheck.FindFaults(spec.Drive))
         {
             yield return fault;
@@ -73,6 +89,10 @@ internal static partial class ContainerSpecCheck
             return e.Message;
         }
     }
+
+    /// <summary>Not where the engine mounts something of its own, which would hide it.</summary>
+    [GeneratedRegex(@"\A(?!/(proc|sys|dev)(/|\z))(/[A-Za-z0-9][A-Za-z0-9_.-]{0,62}){1,3}\z")]
+    private static partial Regex FolderPattern();
 
     [GeneratedRegex(@"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,62}\z")]
     private static partial Regex NamePattern();

@@ -80,8 +80,8 @@ public interface IContainerDriver
     Task UnrescueAsync(Guid id, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Gives a stopped container another size; limits hold from its next start on. A root disk with a limit may be made larger, and smaller as far as what is
-    /// on it fits. Nothing is done to one that has the size.
+    /// Gives a stopped container another size; limits hold from its next start on. A disk with a limit may be made larger, and smaller as far as what is
+    /// on it fits. A disk that is no longer named is gone with its next start. Nothing is done to one that has the size.
     /// </summary>
     /// <exception cref="ContainerStateException">It runs, or cannot have this size; the message says why.</exception>
     Task ResizeAsync(Guid id, ContainerSize size, CancellationToken cancellationToken);

@@ -26,6 +26,7 @@ internal static class LaunchSpecs
             Security = rescued is null ? record.Spec.Security : record.Spec.Security with { ReadOnlyRoot = false },
             SeccompFilter = seccompFilter,
             Nics = nics,
+            Disks = rescued is null ? [.. record.Spec.Disks.Zip(root.Disks, (disk, host) => new DiskMount(host, disk.Folder))] : [],
             Drive = ContainerDrives.MountOf(record.Spec.Drive, folder),
             ConsoleLogPath = Path.Combine(folder, ConsoleLogFile),
             ConsoleLogBytes = options.ConsoleLogBytes,

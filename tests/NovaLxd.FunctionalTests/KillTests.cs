@@ -82,7 +82,7 @@ public sealed class KillTests(Broker broker) : IAsyncLifetime
     {
         var image = _site.AddImage();
         var reached = HoldBuild(phase);
-        var server = await _site.CreateAsync(new ServerRequest { ImageId = image });
+        var server = await _site.CreateAsync(new ServerRequest { ImageId = image, EphemeralGb = 1 });
         await _site.UntilAsync(phase, () => Task.FromResult(reached(server)));
 
         await _site.Program.KillAsync();

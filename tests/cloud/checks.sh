@@ -97,6 +97,18 @@ shows_diagnostics() {
 keeps_memory_limit() { guest root busybox 'grep MemTotal /proc/meminfo' | tee >(cat >&2) | awk '{ exit $2 != 128 * 1024 }'; }
 keeps_disk_limit()   { guest root busybox 'df -m / | tail -1' | tee >(cat >&2) | awk '{ exit !($2 > 900 && $2 <= 1024) }'; }
 
+# A file system of the size that was asked for, which survives a hard reboot.
+has_ephemeral_disk() {
+    local rc=0
+    openstack flavor create --ram 128 --disk 1 --ephemeral 1 --vcpus 1 m1.scratch > /dev/null || return 1
+    openstack server create --image busybox --flavor m1.scratch --ephemeral size=1,format=ext4 --network private --key-name stack --wait scratch > /dev/null
+    { becomes scratch ACTIVE && wait_for 180 guest root scratch true && shows_scratch && guest root scratch 'echo kept > /mnt/file && sync' &&
+        openstack server reboot --wait --hard scratch > /dev/null && wait_for 180 guest root scratch true && shows_scratch &&
+        [ "$(guest root scratch 'cat /mnt/file')" = kept ]; } || rc=1
+    openstack server delete --wait scratch; openstack flavor delete m1.scratch && [ $rc = 0 ]
+}
+shows_scratch() { guest root scratch 'df -m /mnt | tail -1' | tee >(cat >&2) | awk '{ exit !($6 == "/mnt" && $2 > 900 && $2 <= 1024) }'; }
+
 # Files survive what a reboot must not lose.
 keeps_files() {
     guest root busybox 'echo kept > /root/file && sync' && openstack server reboot --wait --hard busybox > /dev/null &&
@@ -196,6 +208,7 @@ cloud_checks() {
     check "files survive a reboot" with_busybox keeps_files
     check "port added and removed" with_busybox adds_and_removes_port
     check "network and address added and removed" with_busybox adds_and_removes_network
+    check "ephemeral disk" has_ephemeral_disk
     check "config drive" reads_config_drive
     check "config drive and cloud-init" cloud_init_reads_config_drive
     check "service killed, guest lives" with_busybox survives_kill_of novalxd

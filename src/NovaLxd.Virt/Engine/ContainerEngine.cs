@@ -22,7 +22,7 @@ internal sealed class ContainerEngine(VirtOptions options, TimeProvider time, IL
 
     public async Task<EngineContainer> LaunchAsync(LaunchSpec spec, CancellationToken cancellationToken)
     {
-        var call = spec.Drive is null ? SupervisorCall.Launch : SupervisorCall.LaunchWithDrive;
+        var call = spec.Disks.Count > 0 ? SupervisorCall.LaunchWithDisks : spec.Drive is not null ? SupervisorCall.LaunchWithDrive : SupervisorCall.Launch;
         var answer = await AskAsync(new SupervisorRequest { Sequence = 0, Call = call, Id = spec.Id, Spec = spec }, true, cancellationToken)
             .ConfigureAwait(false);
         _specs[spec.Id] = spec;

@@ -10,6 +10,10 @@ internal sealed record LaunchInputs
 
     /// <summary>That of the drive; null: there is none.</summary>
     public int? DriveMount { get; init; }
+
+    /// <summary>Those of the further disks, in their order.</summary>
+    public IReadOnlyList<int> DiskMounts { get; init; } = [];
+
     /// <summary>The detached mount of the instance's own root, when it is rescued.</summary>
     public int? RescuedRootMount { get; init; }
 

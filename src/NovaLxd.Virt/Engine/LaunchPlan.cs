@@ -9,13 +9,13 @@ namespace NovaLxd.Virt.Engine;
 /// From spec to system calls: all that a container's init does before it is init. Pure, so that it can be tested and printed.
 /// <para>
 /// Order. Signals and session; wait for the parent (id maps, cgroups); root mount and pivot_root while still the host's root in the container's namespaces (whose ids
-/// may not reach the staging folder); become the container's root; the drive; /proc, /sys, cgroups and /dev, with the host's tree as working directory so that
+/// may not reach the staging folder); become the container's root; the drive and disks; /proc, /sys, cgroups and /dev, with the host's tree as working directory so that
 /// device nodes and lxcfs files are found, and every target looked up inside the new root, where a link in a hostile image leads nowhere else; let go
 /// of the host's tree; wait for the parent once more (interfaces, which it has moved meanwhile: the slowest part); names, limits; capabilities, label,
 /// filter; exec.
 /// </para>
 /// </summary>
-internal static class LaunchPlan
+internal static partial class LaunchPlan
 {
     /// <summary>Nodes a container gets when the host has them, all of which are harmless in anybody's hands.</summary>
     public static readonly IReadOnlyList<string> Devices = ["null", "zero", "full", "random", "urandom", "tty", "net/tun", "fuse"];
@@ -50,6 +50,7 @@ internal static class LaunchPlan
         .. Confinement.BecomeUser(0, 0),
         .. Drive(spec, inputs),
         .. RescuedRootMount(inputs),
+        .. DiskMounts(spec, inputs),
         .. KernelFileSystems(spec),
         .. CgroupMounts(inputs),
         .. DeviceDirectory(inputs),
@@ -82,59 +83,6 @@ internal static class LaunchPlan
         // pivot_root(2), "pivot_root(".", ".")": the old root ends up on top of the new one, where no path leads, and is reached by working directory.
         yield return new(Syscall.pivot_root, ".", ".");
         yield return new(Syscall.fchdir, new ResultOf(hostRoot));
-    }
-
-    /// <summary>move_mount(2) does not follow a link in place of the folder, and nothing of the host can be reached from the root yet.</summary>
-    private static IEnumerable<SyscallStep> Drive(LaunchSpec spec, LaunchInputs inputs)
-    {
-        if (spec.Drive is { } drive && inputs.DriveMount is { } mount)
-        {
-            yield return MakeDirectory(drive.Folder);
-            yield return new(Syscall.move_mount, mount, "", Fcntl.AT_FDCWD, drive.Folder, Flags((MOVE_MOUNT_F_EMPTY_PATH, "MOVE_MOUNT_F_EMPTY_PATH")));
-        }
-    }
-
-    /// <summary>Where a server of another kind has the drive as a block device, the guest finds its image.</summary>
-    private static IEnumerable<SyscallStep> DriveLink(LaunchSpec spec)
-    {
-        if (spec.Drive is { } drive)
-        {
-            yield return MakeDirectory("/dev/disk");
-            yield return MakeDirectory("/dev/disk/by-label");
-            yield return Link($"{drive.Folder}/{drive.ImageFile}", $"/dev/disk/by-label/{drive.Label}");
-        }
-    }
-
-    /// <summary>
-    /// At <see cref="RescuedRoot"/>. /mnt may be a link of a hostile image, and the host's tree still lies on top of the root, where "..", and later the links of
-    /// /proc, would lead into it: so it is opened inside the image's own file system or not at all (openat2(2)).
-    /// </summary>
-    private static IEnumerable<SyscallStep> RescuedRootMount(LaunchInputs inputs)
-    {
-        if (inputs.RescuedRootMount is not { } mount)
-        {
-            yield break;
-        }
-
-        yield return MakeDirectory("/mnt");
-        var root = new SyscallStep(
-            Syscall.openat, Fcntl.AT_FDCWD, "/", Flags((Fcntl.O_PATH, "O_PATH"), (Fcntl.O_DIRECTORY, "O_DIRECTORY"), (Fcntl.O_CLOEXEC, "O_CLOEXEC")), 0);
-        yield return root;
-        const string How = "{O_PATH|O_DIRECTORY|O_CLOEXEC, RESOLVE_IN_ROOT|RESOLVE_NO_XDEV|RESOLVE_NO_MAGICLINKS}";
-        var parent = new SyscallStep(Syscall.openat2, new ResultOf(root), "mnt", new Memory(WithinOneMount(), How), 24);
-        yield return parent;
-        yield return new(Syscall.dup3, new ResultOf(parent), 1, 0); // The console comes there in its turn.
-        yield return new(Syscall.mkdirat, 1, "instance", 0x1ED /* 0755 */) { Least = SyscallStep.AnyResult };
-        yield return new(Syscall.move_mount, mount, "", 1, "instance", Flags((MOVE_MOUNT_F_EMPTY_PATH, "MOVE_MOUNT_F_EMPTY_PATH")));
-    }
-
-    /// <summary>struct open_how.</summary>
-    private static byte[] WithinOneMount()
-    {
-        var how = new byte[24];
-        BitConverter.TryWriteBytes(how, (ulong)(Fcntl.O_PATH | Fcntl.O_DIRECTORY | Fcntl.O_CLOEXEC));
-        BitConverter.TryWriteBytes(how.AsSpan(16), 0x10UL | 0x01UL | 0x02UL); // resolve, linux/openat2.h
-        return how;
     }
 
     private static IEnumerable<SyscallStep> KernelFileSystems(LaunchSpec spec)

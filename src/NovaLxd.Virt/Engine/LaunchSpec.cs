@@ -37,6 +37,9 @@ internal sealed record LaunchSpec
 
     public IReadOnlyList<ContainerNic> Nics { get; init; } = [];
 
+    /// <summary>Further file systems.</summary>
+    public IReadOnlyList<DiskMount> Disks { get; init => field = value ?? []; } = [];
+
     /// <summary>Null: none.</summary>
     public DriveMount? Drive { get; init; }
 

@@ -70,6 +70,9 @@ internal enum SupervisorCall
 
     /// <summary>As Launch, for a container with a drive: a supervisor that knows nothing of drives would launch it without.</summary>
     LaunchWithDrive,
+
+    /// <summary>As Launch, for a container with further disks, and with a drive or without.</summary>
+    LaunchWithDisks,
 }
 
 internal sealed record SupervisorRequest

@@ -28,6 +28,7 @@ internal static unsafe class SysMount
     public const uint OPEN_TREE_CLONE = 1;
     public const uint OPEN_TREE_CLOEXEC = Fcntl.O_CLOEXEC;
     public const uint MOVE_MOUNT_F_EMPTY_PATH = 4;
+    public const uint MOVE_MOUNT_T_EMPTY_PATH = 0x40;
 
     public const ulong MOUNT_ATTR_RDONLY = 1;
     public const ulong MOUNT_ATTR_NOSUID = 2;

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using NovaLxd.Virt.Engine;
 
 namespace NovaLxd.Virt.Storage;
@@ -38,10 +39,11 @@ internal interface IStorageBackend
 
     /// <summary>
     /// Changes the size of a root that is not mounted, and keeps what is on it. Nothing is done to one that has the size. A root without a size keeps none, and
-    /// one with a size keeps one.
+    /// one with a size keeps one. Of its further disks those that it has get their size too, and those that it lacks are made; one that is no longer named keeps
+    /// its files until the next Mount, so that who took it away can bring it back.
     /// </summary>
     /// <exception cref="ContainerStateException">It cannot have this size; the message says why, and the root is as it was.</exception>
-    Task ResizeRootfsAsync(Guid id, long? sizeBytes, CancellationToken cancellationToken);
+    Task ResizeRootfsAsync(Guid id, long? sizeBytes, IReadOnlyList<long> diskBytes, CancellationToken cancellationToken);
 
     Task DeleteRootfsAsync(Guid id, CancellationToken cancellationToken);
 
@@ -56,20 +58,29 @@ internal interface IStorageBackend
     /// <exception cref="ContainerStateException">No image can be made of it.</exception>
     Task<IRootfsCapture> CaptureRootfsAsync(Guid id, Func<CancellationToken, Task<IAsyncDisposable>> hold, CancellationToken cancellationToken);
 
-    /// <summary>Bytes the container's own layer takes.</summary>
+    /// <summary>Bytes the container's own layer takes, without further disks.</summary>
     Task<long> GetUsedBytesAsync(Guid id, CancellationToken cancellationToken);
 
     /// <summary>Size and use in bytes of the file system everything lives on.</summary>
     Task<(long Total, long Used)> GetCapacityAsync(CancellationToken cancellationToken);
 }
 
-internal sealed record RootfsRequest(Guid Id, string ImageKey, long? SizeBytes, IdMap? IdMap, IReadOnlyList<InjectedFile> Files);
+internal sealed record RootfsRequest(Guid Id, string ImageKey, long? SizeBytes, IdMap? IdMap, IReadOnlyList<InjectedFile> Files)
+{
+    /// <summary>Sizes of further disks: file systems that hold nothing, made, mounted and deleted with the root, and in no capture of it.</summary>
+    public IReadOnlyList<long> DiskBytes { get; init; } = [];
+}
 
 /// <summary>
 /// The layers of a root file system on the host. Lower layers are owned by host root and are to be mounted idmapped; upper and work
 /// already belong to the container's ids (overlayfs cannot make its work directory in an idmapped mount).
 /// </summary>
-internal sealed record RootfsMount(IReadOnlyList<string> LowerDirectories, string UpperDirectory, string WorkDirectory);
+internal sealed record RootfsMount(IReadOnlyList<string> LowerDirectories, string UpperDirectory, string WorkDirectory)
+{
+    /// <summary>Where the further disks are mounted, in their order; owned by host root, to be mounted idmapped.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<string> Disks { get; init; } = [];
+}
 
 /// <summary>A root as it was at one instant. Disposing it removes what was kept for it.</summary>
 internal interface IRootfsCapture : IAsyncDisposable

@@ -10,7 +10,8 @@ namespace NovaLxd.Virt.Storage;
 internal sealed record ImageRecord(string Key, string Format, long UnpackedBytes, DateTimeOffset ImportedAt);
 
 /// <summary>What is kept beside a root file system (rootfs.json). Its presence says that the root is complete.</summary>
-internal sealed record RootfsRecord(Guid Id, string ImageKey, long? SizeBytes, uint? IdMapBase, DateTimeOffset CreatedAt);
+/// <param name="DiskCount">How many further disks it has; the size of each is its own.</param>
+internal sealed record RootfsRecord(Guid Id, string ImageKey, long? SizeBytes, uint? IdMapBase, DateTimeOffset CreatedAt, int DiskCount = 0);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true)]
 [JsonSerializable(typeof(ImageRecord))]

@@ -111,6 +111,7 @@ internal static class ServiceParts
         services.AddSingleton<ConfigDrives>();
         services.AddSingleton<RescueImages>();
         services.AddSingleton<InstanceRescue>();
+        services.AddSingleton<EphemeralDisks>();
         services.AddSingleton<InstanceSpawner>();
         services.AddSingleton<InstanceTeardown>();
         services.AddSingleton<InstanceSize>();

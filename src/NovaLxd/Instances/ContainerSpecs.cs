@@ -18,9 +18,9 @@ internal sealed class ContainerSpecs(ServiceOptions service, LxdOptions lxd, Cpu
     public const string DisplayNameLabel = "display_name";
 
     /// <exception cref="Outcomes.BuildAbortException">The flavor asks for what cannot be.</exception>
-    public ContainerSpec From(Instance instance, string imageKey, IReadOnlyList<InjectedFile> files)
+    public ContainerSpec From(Instance instance, string imageKey, IReadOnlyList<InjectedFile> files, IReadOnlyList<DiskSpec> disks)
     {
-        var size = SizeOf(instance.Flavor);
+        var size = SizeOf(instance.Flavor, disks);
         return new ContainerSpec
         {
             Id = Guid.Parse(instance.Uuid),
@@ -28,6 +28,7 @@ internal sealed class ContainerSpecs(ServiceOptions service, LxdOptions lxd, Cpu
             Hostname = instance.Hostname is { Length: > 0 } hostname ? hostname : instance.NameFrom(service.InstanceNameTemplate),
             ImageKey = imageKey,
             RootDiskBytes = size.RootDiskBytes,
+            Disks = size.Disks,
             Limits = size.Limits,
             Security = size.Security,
             Files = files,
@@ -41,9 +42,10 @@ internal sealed class ContainerSpecs(ServiceOptions service, LxdOptions lxd, Cpu
     }
 
     /// <exception cref="Outcomes.BuildAbortException">The flavor asks for what cannot be.</exception>
-    public ContainerSize SizeOf(Flavor flavor) => new()
+    public ContainerSize SizeOf(Flavor flavor, IReadOnlyList<DiskSpec> disks) => new()
     {
         RootDiskBytes = flavor.RootGb > 0 ? (long)flavor.RootGb << 30 : null,
+        Disks = disks,
         Limits = FlavorLimits.Limits(flavor, lxd.PidsLimit, cpuSets.Shared),
         Security = FlavorLimits.Security(flavor, lxd.AllowPrivileged),
     };

@@ -1,3 +1,4 @@
+using NovaLxd.Messaging;
 using NovaLxd.Objects;
 using NovaLxd.Outcomes;
 using NovaLxd.Virt;
@@ -5,7 +6,7 @@ using NovaLxd.Virt;
 namespace NovaLxd.Instances;
 
 /// <summary>Gives the container of an instance the size of another flavor. Whatever it cannot have is a <see cref="ResizeException"/>, and nothing has changed.</summary>
-internal sealed class InstanceSize(IContainerDriver driver, ContainerSpecs specs)
+internal sealed class InstanceSize(IContainerDriver driver, ContainerSpecs specs, EphemeralDisks disks)
 {
     /// <summary>Share of a disk that its file system does not need for itself.</summary>
     private const double Usable = 0.96;
@@ -14,7 +15,7 @@ internal sealed class InstanceSize(IContainerDriver driver, ContainerSpecs specs
     /// <exception cref="ResizeException"/>
     public async Task CheckAsync(Instance instance, Flavor from, Flavor to, CancellationToken cancellationToken)
     {
-        var size = SizeOf(to);
+        var security = SizeOf(to, []).Security;
         try
         {
             FlavorChecks.Check(to);
@@ -24,10 +25,12 @@ internal sealed class InstanceSize(IContainerDriver driver, ContainerSpecs specs
             throw new ResizeException(e.Message, e);
         }
 
-        if (to.RootGb < from.RootGb || to.EphemeralGb < from.EphemeralGb)
+        var container = await FindAsync(instance, cancellationToken);
+        var ephemeralGb = container.Spec.Disks.Sum(disk => disk.SizeBytes) >> 30;
+        if (to.RootGb < from.RootGb || to.EphemeralGb < ephemeralGb)
         {
             throw new ResizeException(
-                $"unable to resize disk down. Flavor {to.Name} has {to.RootGb} + {to.EphemeralGb} GiB of root and ephemeral disk, the server has {from.RootGb} + {from.EphemeralGb}.");
+                $"unable to resize disk down. Flavor {to.Name} has {to.RootGb} + {to.EphemeralGb} GiB of root and ephemeral disk, the server has {from.RootGb} + {ephemeralGb}.");
         }
 
         if (from.RootGb == 0 != (to.RootGb == 0))
@@ -35,10 +38,9 @@ internal sealed class InstanceSize(IContainerDriver driver, ContainerSpecs specs
             throw new ResizeException($"its root disk was made without a limit and keeps none. Choose a flavor with a root disk of 0 GiB; {to.Name} has {to.RootGb}.");
         }
 
-        var container = await FindAsync(instance, cancellationToken);
-        if (container.Spec.Security.Privileged != size.Security.Privileged)
+        if (container.Spec.Security.Privileged != security.Privileged)
         {
-            throw new ResizeException($"flavor {to.Name} is {(size.Security.Privileged ? "" : "not ")}for privileged containers (lxd:privileged_allowed), which the server is{(size.Security.Privileged ? " not" : "")}.");
+            throw new ResizeException($"flavor {to.Name} is {(security.Privileged ? "" : "not ")}for privileged containers (lxd:privileged_allowed), which the server is{(security.Privileged ? " not" : "")}.");
         }
     }
 
@@ -47,7 +49,7 @@ internal sealed class InstanceSize(IContainerDriver driver, ContainerSpecs specs
     public async Task CheckRoomAsync(Instance instance, Flavor to, CancellationToken cancellationToken)
     {
         var container = await FindAsync(instance, cancellationToken);
-        if (SizeOf(to).RootDiskBytes is not { } bytes || container.Spec.RootDiskBytes is not { } now || bytes >= now)
+        if (SizeOf(to, []).RootDiskBytes is not { } bytes || container.Spec.RootDiskBytes is not { } now || bytes >= now)
         {
             return;
         }
@@ -62,11 +64,12 @@ internal sealed class InstanceSize(IContainerDriver driver, ContainerSpecs specs
 
     /// <summary>The container must be stopped, or have the size already.</summary>
     /// <exception cref="ResizeException"/>
-    public async Task ApplyAsync(Instance instance, Flavor flavor, CancellationToken cancellationToken)
+    public async Task ApplyAsync(RequestContext context, Instance instance, Flavor flavor, CancellationToken cancellationToken)
     {
+        var size = SizeOf(flavor, await disks.GetAsync(context, instance, flavor, cancellationToken));
         try
         {
-            await driver.ResizeAsync(Guid.Parse(instance.Uuid), SizeOf(flavor), cancellationToken);
+            await driver.ResizeAsync(Guid.Parse(instance.Uuid), size, cancellationToken);
         }
         catch (Exception e) when (e is ContainerStateException or OutOfSpaceException or ArgumentException)
         {
@@ -79,8 +82,9 @@ internal sealed class InstanceSize(IContainerDriver driver, ContainerSpecs specs
     }
 
     /// <summary>Whether a container has the size of a flavor.</summary>
-    public bool Has(ContainerInfo container, Flavor flavor) => SizeOf(flavor) is var wanted
-        && container.Spec.RootDiskBytes == wanted.RootDiskBytes && container.Spec.Limits == wanted.Limits && container.Spec.Security.Nesting == wanted.Security.Nesting;
+    public async Task<bool> HasAsync(RequestContext context, Instance instance, ContainerInfo container, Flavor flavor, CancellationToken cancellationToken) =>
+        SizeOf(flavor, await disks.GetAsync(context, instance, flavor, cancellationToken)) is var wanted
+        && container.Spec.RootDiskBytes == wanted.RootDiskBytes && container.Spec.Disks.SequenceEqual(wanted.Disks) && container.Spec.Limits == wanted.Limits && container.Spec.Security.Nesting == wanted.Security.Nesting;
 
     /// <summary>The instance as a row: what it has by its flavor.</summary>
     public static void SetFlavor(Instance instance, Flavor flavor)
@@ -93,11 +97,11 @@ internal sealed class InstanceSize(IContainerDriver driver, ContainerSpecs specs
         instance.Flavor = flavor;
     }
 
-    private ContainerSize SizeOf(Flavor flavor)
+    private ContainerSize SizeOf(Flavor flavor, IReadOnlyList<DiskSpec> ephemeral)
     {
         try
         {
-            return specs.SizeOf(flavor);
+            return specs.SizeOf(flavor, ephemeral);
         }
         catch (BuildAbortException e)
         {

@@ -144,10 +144,10 @@ internal sealed class ResizeRollback(
             throw InstanceNotFoundException.For(instance.Uuid);
         }
 
-        if (!size.Has(container, flavor))
+        if (!await size.HasAsync(context, instance, container, flavor, cancellationToken))
         {
             await power.OffAsync(instance, clean: true, cancellationToken);
-            await size.ApplyAsync(instance, flavor, cancellationToken);
+            await size.ApplyAsync(context, instance, flavor, cancellationToken);
         }
 
         if (powerOn)

@@ -154,12 +154,12 @@ internal sealed class ComputeSite : IAsyncDisposable
         Plane.Conductor.Locked(c =>
         {
             var devices = server.Arguments["block_device_mapping"]!["nova_object.data"]!["objects"]!;
-            c.BlockDevices.Add((JObject)devices[0]!["nova_object.data"]!.DeepClone());
+            c.BlockDevices.AddRange(devices.Select(device => (JObject)device["nova_object.data"]!.DeepClone()));
             return 0;
         });
         var provider = Plane.Cloud.Placement.Providers.Values.Single(p => p.Name == Node).Uuid;
         Plane.Cloud.Placement.Allocate(
-            server.Uuid, provider, ControlPlane.ProjectId, "alice", ("VCPU", 1), ("MEMORY_MB", 64), ("DISK_GB", Math.Max(1, request.RootGb)));
+            server.Uuid, provider, ControlPlane.ProjectId, "alice", ("VCPU", 1), ("MEMORY_MB", 64), ("DISK_GB", Math.Max(1, request.RootGb + request.EphemeralGb)));
         return server;
     }
 

@@ -15,6 +15,9 @@ internal sealed record ServerRequest
     /// <summary>GiB.</summary>
     public int RootGb { get; init; } = 1;
 
+    /// <summary>GiB of the flavor, as one disk.</summary>
+    public int EphemeralGb { get; init; }
+
     /// <summary>What is asked for besides, put into the arguments of build_and_run_instance.</summary>
     public Action<JObject>? Change { get; init; }
 }
@@ -67,7 +70,25 @@ internal sealed record Server(string Uuid, string RequestId, JObject Arguments)
         var device = (JObject)arguments["block_device_mapping"]!["nova_object.data"]!["objects"]![0]!["nova_object.data"]!;
         device["id"] = id;
         device["uuid"] = Guid.NewGuid().ToString();
+        if (request.EphemeralGb > 0)
+        {
+            AddEphemeralDisk(arguments, request.EphemeralGb);
+        }
+
         request.Change?.Invoke(arguments);
         return new Server(uuid, $"req-{Guid.NewGuid()}", arguments);
+    }
+
+    /// <summary>As the API does: the flavor allows it, and a block device mapping says so.</summary>
+    private static void AddEphemeralDisk(JObject arguments, int gibibytes)
+    {
+        var instance = (JObject)arguments["instance"]!["nova_object.data"]!;
+        (instance["ephemeral_gb"], instance["flavor"]!["nova_object.data"]!["ephemeral_gb"]) = (gibibytes, gibibytes);
+        var devices = (JArray)arguments["block_device_mapping"]!["nova_object.data"]!["objects"]!;
+        var disk = (JObject)devices[0].DeepClone();
+        var data = (JObject)disk["nova_object.data"]!;
+        (data["id"], data["uuid"], data["volume_size"], data["boot_index"]) = (100_000 + (int)data["id"]!, Guid.NewGuid().ToString(), gibibytes, -1);
+        (data["source_type"], data["image_id"], data["device_name"]) = ("blank", null, null);
+        devices.Add(disk);
     }
 }

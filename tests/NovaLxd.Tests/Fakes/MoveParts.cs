@@ -18,7 +18,7 @@ internal static class MoveParts
         .AddSingleton(new CpuSets(null)).AddSingleton<ControlPlane>()
         .AddSingleton(_ => ProviderConfiguration.Load("/nonexistent", Microsoft.Extensions.Logging.Abstractions.NullLogger<ProviderConfiguration>.Instance))
         .AddSingleton<InstanceEvents>().AddSingleton<InstancePlugging>().AddSingleton<InstancePower>().AddSingleton<ContainerSpecs>()
-        .AddSingleton<InstanceSize>().AddSingleton<ResizeRollback>().AddSingleton<ComputeCasts>()
+        .AddSingleton<EphemeralDisks>().AddSingleton<InstanceSize>().AddSingleton<ResizeRollback>().AddSingleton<ComputeCasts>()
         .AddSingleton<NetworkInfoReader>().AddSingleton<PortRequests>().AddSingleton<PortRelease>().AddSingleton<PortAllocation>()
         .AddSingleton<InfoCaches>().AddSingleton<InstancePorts>().AddSingleton<MovePorts>()
         .AddSingleton<ComputeNodeRecord>().AddSingleton<PlacementReporter>().AddSingleton<InstanceAllocations>().AddSingleton<SchedulerNotifier>()

@@ -165,6 +165,22 @@ public sealed class LaunchPlanTests
     }
 
     [Fact]
+    public void DisksAreMountedBeforeProcIsThereAndNoLinkLeadsOut()
+    {
+        var steps = LaunchPlan.Build(Spec with { Disks = [new DiskMount("/host", "/media/disk")] }, Inputs with { DiskMounts = [8] });
+        var lines = LaunchPlan.Print(steps).Split('\n').ToList();
+        string[] order =
+        [
+            "pivot_root", "setresuid(0, 0, 0)", "openat2(<openat>, \".\"", "mkdirat(1, \"media\"", "openat2(<openat>, \"media\"", "mkdirat(1, \"disk\"",
+            "openat2(<openat>, \"media/disk\"", "move_mount(8, \"\", 1, \"\", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)", "mount(\"proc\"",
+        ];
+        var places = order.Select(start => lines.FindIndex(line => line.StartsWith(start, StringComparison.Ordinal))).ToArray();
+        Assert.DoesNotContain(-1, places);
+        Assert.Equal(places.Order(), places);
+        new SyscallProgram(steps).Dispose();
+    }
+
+    [Fact]
     public void ACommandEntersTheNamespacesAndIsConfinedBeforeItBecomesItsUser()
     {
         var command = new ExecCommand(["id"], new Dictionary<string, string> { ["PATH"] = "/a:/b" }, "/srv", 1000, 1001, TimeSpan.FromSeconds(1));

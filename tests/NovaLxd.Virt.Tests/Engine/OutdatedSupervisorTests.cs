@@ -42,9 +42,11 @@ public sealed class OutdatedSupervisorTests : IDisposable
         Assert.Equal(["Hello", "Subscribe", "Unfreeze"], _heard);
     }
 
-    /// <summary>It would launch the guest, and leave the drive out.</summary>
-    [Fact]
-    public async Task LaunchesNoGuestWithADrive()
+    /// <summary>It would launch the guest, and leave drive or disk out.</summary>
+    [Theory]
+    [InlineData(false, "LaunchWithDrive")]
+    [InlineData(true, "LaunchWithDisks")]
+    public async Task LaunchesNoGuestWithADrive(bool disk, string call)
     {
         await using var engine = Engine(calls: null);
         var spec = new LaunchSpec
@@ -57,10 +59,11 @@ public sealed class OutdatedSupervisorTests : IDisposable
             ConsoleLogPath = "/console.log",
             ConsoleLogBytes = 4096,
             CgroupParent = "c",
+            Disks = disk ? [new DiskMount("/host", "/mnt")] : [],
             Drive = new DriveMount(["/files", "/image"], "/config-drive", "config-2", "disk.config"),
         };
         var failure = await Assert.ThrowsAsync<SupervisorOutdatedException>(() => engine.LaunchAsync(spec, CancellationToken.None));
-        Assert.Contains("LaunchWithDrive", failure.Message, StringComparison.Ordinal);
+        Assert.Contains(call, failure.Message, StringComparison.Ordinal);
         Assert.Equal(["Hello", "Subscribe"], _heard);
     }
 

@@ -36,7 +36,7 @@ internal sealed class FakeStorage(Journal journal) : IStorageBackend
     {
         await journal.AddAsync("mount", cancellationToken);
         Mounted[id] = true;
-        return new RootfsMount(["/lower"], "/upper", "/work");
+        return new RootfsMount(["/lower"], "/upper", "/work") { Disks = [.. Roots[id].DiskBytes.Select((_, number) => $"/disk{number}")] };
     }
 
     public async Task UnmountAsync(Guid id, CancellationToken cancellationToken)
@@ -45,12 +45,12 @@ internal sealed class FakeStorage(Journal journal) : IStorageBackend
         Mounted.TryRemove(id, out _);
     }
 
-    public async Task ResizeRootfsAsync(Guid id, long? sizeBytes, CancellationToken cancellationToken)
+    public async Task ResizeRootfsAsync(Guid id, long? sizeBytes, IReadOnlyList<long> diskBytes, CancellationToken cancellationToken)
     {
-        if (Roots[id].SizeBytes != sizeBytes)
+        if (Roots[id].SizeBytes != sizeBytes || !Roots[id].DiskBytes.SequenceEqual(diskBytes))
         {
-            await journal.AddAsync($"resize root {sizeBytes}", cancellationToken);
-            Roots[id] = Roots[id] with { SizeBytes = sizeBytes };
+            await journal.AddAsync($"resize root {string.Join(" + ", diskBytes.Prepend(sizeBytes ?? 0))}", cancellationToken);
+            Roots[id] = Roots[id] with { SizeBytes = sizeBytes, DiskBytes = diskBytes };
         }
     }
 

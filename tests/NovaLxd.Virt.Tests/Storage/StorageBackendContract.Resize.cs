@@ -14,8 +14,8 @@ public abstract partial class StorageBackendContract
         await File.WriteAllTextAsync(mount.UpperDirectory + "/kept", "x");
         await Backend.UnmountAsync(id, None);
 
-        await Backend.ResizeRootfsAsync(id, 4 * Size, None);
-        await Backend.ResizeRootfsAsync(id, 4 * Size, None);
+        await Backend.ResizeRootfsAsync(id, 4 * Size, [], None);
+        await Backend.ResizeRootfsAsync(id, 4 * Size, [], None);
 
         mount = await Backend.MountAsync(id, None);
         Assert.Equal("x", await File.ReadAllTextAsync(mount.UpperDirectory + "/kept"));
@@ -34,7 +34,7 @@ public abstract partial class StorageBackendContract
         File.Delete(mount.UpperDirectory + "/hole");
         await Backend.UnmountAsync(id, None);
 
-        await Backend.ResizeRootfsAsync(id, Size, None);
+        await Backend.ResizeRootfsAsync(id, Size, [], None);
 
         mount = await Backend.MountAsync(id, None);
         Assert.Equal(content, await File.ReadAllBytesAsync(mount.UpperDirectory + "/kept"));
@@ -50,7 +50,7 @@ public abstract partial class StorageBackendContract
         await File.WriteAllBytesAsync(mount.UpperDirectory + "/large", content);
         await Backend.UnmountAsync(id, None);
 
-        var failure = await Assert.ThrowsAsync<ContainerStateException>(() => Backend.ResizeRootfsAsync(id, Size, None));
+        var failure = await Assert.ThrowsAsync<ContainerStateException>(() => Backend.ResizeRootfsAsync(id, Size, [], None));
 
         Assert.Contains("do not fit", failure.Message, StringComparison.Ordinal);
         mount = await Backend.MountAsync(id, None);
@@ -67,7 +67,7 @@ public abstract partial class StorageBackendContract
         var id = await MakeAsync(before);
         await Backend.UnmountAsync(id, None);
 
-        await Assert.ThrowsAsync<ContainerStateException>(() => Backend.ResizeRootfsAsync(id, after, None));
+        await Assert.ThrowsAsync<ContainerStateException>(() => Backend.ResizeRootfsAsync(id, after, [], None));
 
         Assert.NotEmpty((await Backend.MountAsync(id, None)).LowerDirectories);
     }
@@ -76,7 +76,7 @@ public abstract partial class StorageBackendContract
     public async Task ARootWithoutASizeHasNoneAgain()
     {
         var id = await MakeAsync(null);
-        await Backend.ResizeRootfsAsync(id, null, None);
+        await Backend.ResizeRootfsAsync(id, null, [], None);
         Assert.NotEmpty((await Backend.MountAsync(id, None)).LowerDirectories);
     }
 
@@ -86,11 +86,11 @@ public abstract partial class StorageBackendContract
         var id = await MakeAsync(Size);
         var mount = await Backend.MountAsync(id, None);
 
-        await Assert.ThrowsAsync<ContainerStateException>(() => Backend.ResizeRootfsAsync(id, 2 * Size, None));
+        await Assert.ThrowsAsync<ContainerStateException>(() => Backend.ResizeRootfsAsync(id, 2 * Size, [], None));
 
         await File.WriteAllTextAsync(mount.UpperDirectory + "/works", "on");
     }
 
     [Fact]
-    public Task NobodysRootIsNotResized() => Assert.ThrowsAsync<ContainerNotFoundException>(() => Backend.ResizeRootfsAsync(Guid.NewGuid(), Size, None));
+    public Task NobodysRootIsNotResized() => Assert.ThrowsAsync<ContainerNotFoundException>(() => Backend.ResizeRootfsAsync(Guid.NewGuid(), Size, [], None));
 }

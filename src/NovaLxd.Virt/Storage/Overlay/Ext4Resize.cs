@@ -136,6 +136,6 @@ internal static class Ext4Resize
     {
         using var disk = Ext4Disks.Open(path, writable: false);
         var used = (Ext4Disks.ReadSuperblock(disk)?.UsedBytes ?? 0) >> 20;
-        return new ContainerStateException($"The root disk holds {used} MiB of files, which do not fit into {size >> 20} MiB.");
+        return new ContainerStateException($"The {Path.GetFileNameWithoutExtension(path)} disk holds {used} MiB of files, which do not fit into {size >> 20} MiB.");
     }
 }

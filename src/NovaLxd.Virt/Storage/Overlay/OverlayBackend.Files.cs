@@ -102,7 +102,7 @@ internal sealed partial class OverlayBackend
             cancellationToken).ConfigureAwait(false);
     }
 
-    private void Create(RootfsRequest request, RootfsPaths paths, string imageRoot, string? template)
+    private void Create(RootfsRequest request, RootfsPaths paths, string imageRoot, string? template, IReadOnlyList<string> diskTemplates)
     {
         Remove(request.Id, keepUse: true); // What a failed deletion left.
         Directory.CreateDirectory(paths.Container);
@@ -135,7 +135,12 @@ internal sealed partial class OverlayBackend
             disk.SyncFileSystem();
         }
 
-        var record = new RootfsRecord(request.Id, request.ImageKey, request.SizeBytes, request.IdMap?.HostBase, _time.GetUtcNow());
+        foreach (var (number, diskTemplate) in diskTemplates.Index())
+        {
+            MakeDisk(paths.FurtherDisk(number), diskTemplate);
+        }
+
+        var record = new RootfsRecord(request.Id, request.ImageKey, request.SizeBytes, request.IdMap?.HostBase, _time.GetUtcNow(), diskTemplates.Count);
         StorageJson.Write(paths.Container, RootfsPaths.RecordName, record, StorageJson.Default.RootfsRecord);
     }
 
@@ -167,7 +172,7 @@ internal sealed partial class OverlayBackend
     }
 
     /// <summary>What a root is, if it may have this size.</summary>
-    private RootfsRecord CheckResize(Guid id, RootfsPaths paths, long? size)
+    private RootfsRecord CheckResize(Guid id, RootfsPaths paths, long? size, IReadOnlyList<long> diskBytes)
     {
         var record = StorageJson.Read(paths.Record, StorageJson.Default.RootfsRecord) ?? throw new ContainerNotFoundException(id);
         if (record.SizeBytes is null != size is null)
@@ -175,9 +180,9 @@ internal sealed partial class OverlayBackend
             throw new ContainerStateException($"The root of container {id} was made {(size is null ? "with" : "without")} a limit, and keeps that as long as it lives.");
         }
 
-        if (size < Ext4Templates.MinSize)
+        if (diskBytes.Append(size ?? Ext4Templates.MinSize).Any(bytes => bytes < Ext4Templates.MinSize))
         {
-            throw new ContainerStateException($"The root of container {id} cannot be smaller than {Ext4Templates.MinSize >> 20} MiB.");
+            throw new ContainerStateException($"A disk of container {id} cannot be smaller than {Ext4Templates.MinSize >> 20} MiB.");
         }
 
         if (size > record.SizeBytes)
@@ -185,7 +190,7 @@ internal sealed partial class OverlayBackend
             CheckRoom(0);
         }
 
-        return size is not null && IsMounted(paths)
+        return (size is not null && IsMounted(paths)) || paths.FurtherDisks().Any(number => FileSystemMount.IsMountPoint(paths.Container, paths.FurtherDisk(number).Name))
             ? throw new ContainerStateException($"The root of container {id} is mounted and cannot be resized.")
             : record;
     }
@@ -195,10 +200,22 @@ internal sealed partial class OverlayBackend
 
     private static void Unmount(RootfsPaths paths)
     {
-        // More than one mount on top of another can only come from outside; all of them have to go.
-        while (IsMounted(paths))
+        if (Directory.Exists(paths.Container))
         {
-            if (!FileSystemMount.Detach(paths.Disk))
+            Unmount(paths.Container, RootfsPaths.DiskName);
+            foreach (var number in paths.FurtherDisks())
+            {
+                Unmount(paths.Container, paths.FurtherDisk(number).Name);
+            }
+        }
+    }
+
+    private static void Unmount(string container, string name)
+    {
+        // More than one mount on top of another can only come from outside; all of them have to go.
+        while (FileSystemMount.IsMountPoint(container, name))
+        {
+            if (!FileSystemMount.Detach(Path.Combine(container, name)))
             {
                 return;
             }
@@ -217,6 +234,7 @@ internal sealed partial class OverlayBackend
             File.Delete(paths.Image);
             File.Delete(paths.ResizeJournal);
             DirectoryTree.Delete(paths.Disk);
+            RemoveDisks(paths, kept: 0);
             RemoveIfEmpty(paths.Container);
         }
 

@@ -62,7 +62,7 @@ internal sealed partial class OverlayBackend : IStorageBackend, IDisposable
         return true;
     }
 
-    /// <summary>(1) hold the image (2) template (3) disk, mounted (4) layers and files (5) the record, by which the root exists.</summary>
+    /// <summary>(1) hold the image (2) templates (3) disk, mounted (4) layers and files, further disks (5) the record, by which the root exists.</summary>
     public async Task CreateRootfsAsync(RootfsRequest request, CancellationToken cancellationToken)
     {
         using var held = await _locks.EnterAsync(request.Id, cancellationToken).ConfigureAwait(false);
@@ -81,9 +81,10 @@ internal sealed partial class OverlayBackend : IStorageBackend, IDisposable
         {
             // (2)
             var template = request.SizeBytes is { } size ? await _templates.GetAsync(size, cancellationToken).ConfigureAwait(false) : null;
+            var diskTemplates = await GetTemplatesAsync(request.DiskBytes, cancellationToken).ConfigureAwait(false);
 
             // (3) to (5)
-            await _work.RunAsync(() => Create(request, paths, imageRoot, template), cancellationToken).ConfigureAwait(false);
+            await _work.RunAsync(() => Create(request, paths, imageRoot, template, diskTemplates), cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (OutOfSpace.Is(e))
         {
@@ -104,13 +105,17 @@ internal sealed partial class OverlayBackend : IStorageBackend, IDisposable
                 return (found, _store.RootOf(found.ImageKey), IsMounted(paths));
             },
             cancellationToken).ConfigureAwait(false);
+        await using var undo = new Undo(_logger);
+        undo.Add("the mounts", _ => _work.RunAsync(() => Unmount(paths), CancellationToken.None));
         if (record.SizeBytes is not null && !mounted)
         {
             await Ext4Resize.TakeBackAsync(paths.Image, paths.ResizeJournal, cancellationToken).ConfigureAwait(false);
             await _disks.MountAsync(paths.Image, paths.Disk, cancellationToken).ConfigureAwait(false);
         }
 
-        return new RootfsMount([lower], paths.Upper, paths.Work);
+        var disks = await MountDisksAsync(paths, record.DiskCount, cancellationToken).ConfigureAwait(false);
+        undo.Keep();
+        return new RootfsMount([lower], paths.Upper, paths.Work) { Disks = disks };
     }
 
     public async Task UnmountAsync(Guid id, CancellationToken cancellationToken)
@@ -120,37 +125,39 @@ internal sealed partial class OverlayBackend : IStorageBackend, IDisposable
     }
 
     /// <summary>
-    /// (1) what a killed run left (2) the disk, which is believed whatever the record says (3) the record.
+    /// (1) what a killed run left (2) the disk, which is believed whatever the record says (3) further disks, likewise (4) the record.
     /// </summary>
-    public async Task ResizeRootfsAsync(Guid id, long? sizeBytes, CancellationToken cancellationToken)
+    public async Task ResizeRootfsAsync(Guid id, long? sizeBytes, IReadOnlyList<long> diskBytes, CancellationToken cancellationToken)
     {
         using var held = await _locks.EnterAsync(id, cancellationToken).ConfigureAwait(false);
         var paths = PathsOf(id);
         try
         {
-            var record = await _work.RunAsync(() => CheckResize(id, paths, sizeBytes), cancellationToken).ConfigureAwait(false);
-            if (sizeBytes is not { } size)
+            var record = await _work.RunAsync(() => CheckResize(id, paths, sizeBytes, diskBytes), cancellationToken).ConfigureAwait(false);
+            if (sizeBytes is { } size)
             {
-                return;
-            }
+                // (1)
+                await Ext4Resize.TakeBackAsync(paths.Image, paths.ResizeJournal, cancellationToken).ConfigureAwait(false);
 
-            // (1)
-            await Ext4Resize.TakeBackAsync(paths.Image, paths.ResizeJournal, cancellationToken).ConfigureAwait(false);
-
-            // (2)
-            if (await _work.RunAsync(() => Ext4Resize.SizeOf(paths.Image), cancellationToken).ConfigureAwait(false) != size)
-            {
-                await Ext4Resize.ResizeAsync(paths.Image, paths.ResizeJournal, size, cancellationToken).ConfigureAwait(false);
+                // (2)
+                if (await _work.RunAsync(() => Ext4Resize.SizeOf(paths.Image), cancellationToken).ConfigureAwait(false) != size)
+                {
+                    await Ext4Resize.ResizeAsync(paths.Image, paths.ResizeJournal, size, cancellationToken).ConfigureAwait(false);
+                }
             }
 
             // (3)
+            await ResizeDisksAsync(paths, record.DiskCount, diskBytes, cancellationToken).ConfigureAwait(false);
+
+            // (4)
             await _work.RunAsync(
-                () => StorageJson.Write(paths.Container, RootfsPaths.RecordName, record with { SizeBytes = size }, StorageJson.Default.RootfsRecord),
+                () => StorageJson.Write(
+                    paths.Container, RootfsPaths.RecordName, record with { SizeBytes = sizeBytes, DiskCount = diskBytes.Count }, StorageJson.Default.RootfsRecord),
                 CancellationToken.None).ConfigureAwait(false);
         }
         catch (Exception e) when (OutOfSpace.Is(e))
         {
-            throw new OutOfSpaceException($"No space left in {_state} while resizing the root disk of container {id}.", e);
+            throw new OutOfSpaceException($"No space left in {_state} while resizing the disks of container {id}.", e);
         }
     }
 

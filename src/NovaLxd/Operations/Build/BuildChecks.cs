@@ -40,6 +40,11 @@ internal static class BuildChecks
             {
                 Refuse("Volumes are not supported by this host yet: boot from an image with a local root disk.");
             }
+
+            if (EphemeralDisks.Refusal(disk) is { } refusal)
+            {
+                Refuse(refusal);
+            }
         }
     }
 }

@@ -47,7 +47,7 @@ internal sealed class FinishResize(
             await notifier.InstanceAsync(context, instance, ResizeEvents.FinishStart(networkInfo, disks), cancellationToken);
 
             // (2)
-            await size.ApplyAsync(instance, instance.Flavor, cancellationToken);
+            await size.ApplyAsync(context, instance, instance.Flavor, cancellationToken);
             if (instance.SystemMetadata.Find(ResizeRollback.OldVmState) != VmState.Stopped)
             {
                 await power.OnAsync(context, instance, networkInfo, cancellationToken);

@@ -75,7 +75,7 @@ internal sealed class FinishRevertResize(
         var networkInfo = await ports.RefreshAsync(context, instance, cancellationToken);
 
         // (4)
-        await size.ApplyAsync(instance, instance.Flavor, cancellationToken);
+        await size.ApplyAsync(context, instance, instance.Flavor, cancellationToken);
         if (powerOn)
         {
             await power.OnAsync(context, instance, networkInfo, cancellationToken);

@@ -59,7 +59,7 @@ internal sealed class ResizeInstance(
         // (4)
         await size.CheckAsync(instance, instance.Flavor, request.Flavor, cancellationToken);
         await power.OffAsync(instance, request.CleanShutdown, cancellationToken);
-        await size.ApplyAsync(instance, request.Flavor, cancellationToken);
+        await size.ApplyAsync(context, instance, request.Flavor, cancellationToken);
 
         // (5)
         await movePorts.StartAsync(context, instance, migration.DestCompute!, cancellationToken);

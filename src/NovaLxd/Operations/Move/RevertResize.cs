@@ -98,8 +98,8 @@ internal sealed class RevertResize(
 
         // Its files stay, so it is asked to write them.
         await power.OffAsync(instance, clean: true, cancellationToken);
-        undo.Add("the size of the container", token => size.ApplyAsync(instance, flavor, token));
-        await size.ApplyAsync(instance, old, cancellationToken);
+        undo.Add("the size of the container", token => size.ApplyAsync(context, instance, flavor, token));
+        await size.ApplyAsync(context, instance, old, cancellationToken);
     }
 
     /// <summary>

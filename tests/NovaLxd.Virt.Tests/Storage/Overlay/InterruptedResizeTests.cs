@@ -52,7 +52,7 @@ public sealed class InterruptedResizeTests : IAsyncLifetime
 
         if (!mounted)
         {
-            await _backend.ResizeRootfsAsync(_id, Size, _none);
+            await _backend.ResizeRootfsAsync(_id, Size, [], _none);
         }
 
         await AssertAsync(Size);
@@ -63,7 +63,7 @@ public sealed class InterruptedResizeTests : IAsyncLifetime
     {
         await ChangeAsync(4 * Size, finished: false);
 
-        await _backend.ResizeRootfsAsync(_id, 4 * Size, _none);
+        await _backend.ResizeRootfsAsync(_id, 4 * Size, [], _none);
 
         await AssertAsync(4 * Size);
     }
@@ -81,7 +81,7 @@ public sealed class InterruptedResizeTests : IAsyncLifetime
         }
 
         await AssertAsync(4 * Size);
-        await _backend.ResizeRootfsAsync(_id, Size, _none);
+        await _backend.ResizeRootfsAsync(_id, Size, [], _none);
         await AssertAsync(Size);
     }
 
@@ -104,7 +104,7 @@ public sealed class InterruptedResizeTests : IAsyncLifetime
             await CommandRunner.RunAsync(["truncate", "-s", $"{32L << 30}", Disk], _none);
             await CommandRunner.RunAsync(["sh", "-c", $"timeout -s KILL 0.0{milliseconds:00} resize2fs -z {Undo} {Disk} {32 << 20}K || true"], _none);
 
-            await _backend.ResizeRootfsAsync(_id, Size, _none);
+            await _backend.ResizeRootfsAsync(_id, Size, [], _none);
 
             await AssertAsync(Size);
         }
@@ -117,7 +117,7 @@ public sealed class InterruptedResizeTests : IAsyncLifetime
         var content = System.Security.Cryptography.RandomNumberGenerator.GetBytes(40 << 20);
         for (var milliseconds = 2; milliseconds <= 99; milliseconds += 16)
         {
-            await _backend.ResizeRootfsAsync(_id, 4 * Size, _none);
+            await _backend.ResizeRootfsAsync(_id, 4 * Size, [], _none);
             var upper = (await _backend.MountAsync(_id, _none)).UpperDirectory;
             await File.WriteAllBytesAsync(upper + "/front", new byte[300 << 20]);
             await File.WriteAllBytesAsync(upper + "/end", content);
