@@ -4,6 +4,7 @@ using NovaLxd.Virt.Engine;
 using NovaLxd.Virt.Host;
 using NovaLxd.Virt.Network;
 using NovaLxd.Virt.Storage;
+using NovaLxd.Virt.Transfers;
 
 namespace NovaLxd.Virt;
 
@@ -54,8 +55,11 @@ internal sealed partial class ContainerDriver : IContainerDriver, IGuestAccess, 
         _exports = new ContainerExports(engine, storage, _store, _locks, time, logger);
         _recovery = new ContainerRecovery(engine, storage, _store, _locks, _release, _exports, ids, logger);
         _seccomp = new SeccompFilters(options.SeccompProfilePath);
+        Transfers = new ContainerTransfers(engine, storage, _store, _names, ids, _locks, _release, _recovery, options.ImageMaxBytes, logger);
         _events = new ContainerEvents(engine, ReleaseEndedAsync, RecoverAsync, time, logger);
     }
+
+    public IContainerTransfers Transfers { get; }
 
     /// (1) host (2) records (3) storage (4) supervisor (5) events, from here on none is missed (6) agreement of all of them (7) what the
     /// host lacks, for the operator's log

@@ -72,6 +72,7 @@ internal sealed class ContainerRecovery(
             return null;
         }
 
+        Drives.ContainerDrives.RemoveArchive(store.Folder(record.Id));
         if (record.Rescue is null)
         {
             await storage.DeleteRootfsAsync(ContainerRoots.RescueRootOf(record.Id), cancellationToken).ConfigureAwait(false);

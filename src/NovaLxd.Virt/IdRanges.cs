@@ -34,16 +34,30 @@ internal sealed class IdRanges(uint first, uint size, IReadOnlyList<string> dele
     }
 
     /// <summary>The lowest free range.</summary>
+    /// <param name="wanted">
+    /// First id of the range a container had on another host: the same one is given when it is free and one of ours, or else one that shares no id with it, so
+    /// that an id tells whether its file has been given over.
+    /// </param>
     /// <exception cref="OutOfSpaceException">All are taken.</exception>
-    public IdMap Allocate()
+    public IdMap Allocate(uint? wanted = null)
     {
         var foreign = delegations.SelectMany(ReadForeign).ToArray();
+        var end = Math.Min((ulong)first + size, uint.MaxValue);
         lock (_taken)
         {
             // Ranges of an earlier configuration need not start at a multiple of ours: each is checked by its bounds.
-            for (ulong start = first; start + RangeSize <= Math.Min((ulong)first + size, uint.MaxValue); start += RangeSize)
+            bool IsFree(ulong start) =>
+                !_taken.Any(taken => Overlaps(start, taken, RangeSize)) && !foreign.Any(other => Overlaps(start, other.First, other.Count));
+
+            if (wanted is { } same && same >= first && same + (ulong)RangeSize <= end && IsFree(same))
             {
-                if (!_taken.Any(taken => Overlaps(start, taken, RangeSize)) && !foreign.Any(other => Overlaps(start, other.First, other.Count)))
+                _taken.Add(same);
+                return new IdMap(same, RangeSize);
+            }
+
+            for (ulong start = first; start + RangeSize <= end; start += RangeSize)
+            {
+                if (IsFree(start) && (wanted is not { } other || !Overlaps(start, other, RangeSize)))
                 {
                     _taken.Add((uint)start);
                     return new IdMap((uint)start, RangeSize);

@@ -12,7 +12,7 @@ namespace NovaLxd.Virt;
 public static class VirtServices
 {
     /// <summary>
-    /// Adds <see cref="IContainerDriver"/> and <see cref="IGuestAccess"/>, one object behind both. <see cref="VirtOptions"/> and logging have to be
+    /// Adds <see cref="IContainerDriver"/>, <see cref="IGuestAccess"/> and <see cref="IContainerTransfers"/>, one object behind them. <see cref="VirtOptions"/> and logging have to be
     /// there; nothing is touched on the host before <see cref="IContainerDriver.InitializeAsync"/>.
     /// </summary>
     public static IServiceCollection AddVirt(this IServiceCollection services)
@@ -25,6 +25,7 @@ public static class VirtServices
         services.AddSingleton(MakeDriver);
         services.AddSingleton<IContainerDriver>(parts => parts.GetRequiredService<ContainerDriver>());
         services.AddSingleton<IGuestAccess>(parts => parts.GetRequiredService<ContainerDriver>());
+        services.AddSingleton<IContainerTransfers>(parts => parts.GetRequiredService<ContainerDriver>().Transfers);
         return services;
     }
 

@@ -1,3 +1,4 @@
+using Microsoft.Win32.SafeHandles;
 using NovaLxd.Virt.Storage;
 
 namespace NovaLxd.Virt.Drives;
@@ -12,6 +13,9 @@ internal sealed class ContainerDrives(DriveImage image)
     private const string FilesFolder = "files";
     private const string ImageFolder = "image";
 
+    /// <summary>The drive as it leaves for another host or arrives from one.</summary>
+    private const string Archive = "drive.tar";
+
     /// <summary>Name of the image in the drive's folder: Nova's.</summary>
     private const string ImageFile = "disk.config";
 
@@ -22,7 +26,50 @@ internal sealed class ContainerDrives(DriveImage image)
         [Path.Combine(containerFolder, Top, FilesFolder), Path.Combine(containerFolder, Top, ImageFolder)], drive.Folder, drive.Label, ImageFile);
 
     /// <summary>Removes it from a container's folder; nothing when there is none.</summary>
-    public static void Remove(string containerFolder) => DirectoryTree.Delete(Path.Combine(containerFolder, Top));
+    public static void Remove(string containerFolder)
+    {
+        DirectoryTree.Delete(Path.Combine(containerFolder, Top));
+        RemoveArchive(containerFolder);
+    }
+
+    /// <summary>Removes what a move has left that was interrupted.</summary>
+    public static void RemoveArchive(string containerFolder)
+    {
+        if (Directory.Exists(containerFolder))
+        {
+            File.Delete(Path.Combine(containerFolder, Archive));
+        }
+    }
+
+    /// <summary>The drive of a container as one file to be read.</summary>
+    /// <exception cref="OutOfSpaceException"/>
+    public static Task<PackedFile> PackAsync(string containerFolder, CancellationToken cancellationToken) =>
+        TreeArchive.PackAsync(Path.Combine(containerFolder, Top), ".", Path.Combine(containerFolder, Archive), cancellationToken);
+
+    /// <summary>An empty file for the drive that comes from another host.</summary>
+    public static SafeFileHandle StartArrival(string containerFolder, long size)
+    {
+        RemoveArchive(containerFolder);
+        var file = TreeArchive.Create(Path.Combine(containerFolder, Archive));
+        RandomAccess.SetLength(file, size);
+        return file;
+    }
+
+    /// <summary>Makes the drive of what came.</summary>
+    /// <exception cref="TransferRefusedException">It is no drive.</exception>
+    public static async Task CompleteArrivalAsync(string containerFolder, CancellationToken cancellationToken)
+    {
+        var top = Path.Combine(containerFolder, Top);
+        DirectoryTree.Delete(top);
+        MakeFolder(top);
+        await TreeArchive.UnpackAsync(Path.Combine(containerFolder, Archive), top, cancellationToken).ConfigureAwait(false);
+        if (!Directory.Exists(Path.Combine(top, FilesFolder)) || !File.Exists(Path.Combine(top, ImageFolder, ImageFile)))
+        {
+            throw new TransferRefusedException("What arrived as the drive of the container is none.");
+        }
+
+        RemoveArchive(containerFolder);
+    }
 
     /// <summary>After a failure, and when the service was killed meanwhile, the container is removed and its drive with it.</summary>
     /// <exception cref="DriveException"/>

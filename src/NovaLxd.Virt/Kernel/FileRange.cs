@@ -42,24 +42,24 @@ internal static partial class FileRange
     /// <summary>The parts of a file that have data, in order.</summary>
     public static IEnumerable<(long Start, long Length)> DataOf(SafeFileHandle file)
     {
-        for (long end = 0; NextData(file, end, out var start);)
+        for (long end = 0; TryFindData(file, end, out var start);)
         {
-            end = Seek(file, start, SeekHole);
-            if (end < 0)
-            {
-                throw KernelException.Last("lseek SEEK_HOLE");
-            }
-
+            end = FindHole(file, start);
             yield return (start, end - start);
         }
     }
 
-    private static bool NextData(SafeFileHandle file, long from, out long start)
+    /// <summary>The next byte at or after an offset that is not in a hole; false: there is none.</summary>
+    public static bool TryFindData(SafeFileHandle file, long from, out long start)
     {
         start = Seek(file, from, SeekData);
         return start >= 0
             || (Marshal.GetLastPInvokeError() == ENXIO ? false : throw KernelException.Last("lseek SEEK_DATA"));
     }
+
+    /// <summary>The next hole after data; the end of the file is one.</summary>
+    public static long FindHole(SafeFileHandle file, long from) =>
+        Seek(file, from, SeekHole) is var end and >= 0 ? end : throw KernelException.Last("lseek SEEK_HOLE");
 
     private static unsafe void CopyExtent(SafeFileHandle source, SafeFileHandle target, long offset, long length, CancellationToken cancellationToken)
     {

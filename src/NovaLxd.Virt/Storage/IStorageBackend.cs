@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Microsoft.Win32.SafeHandles;
 using NovaLxd.Virt.Engine;
 
 namespace NovaLxd.Virt.Storage;
@@ -63,12 +64,63 @@ internal interface IStorageBackend
 
     /// <summary>Size and use in bytes of the file system everything lives on.</summary>
     Task<(long Total, long Used)> GetCapacityAsync(CancellationToken cancellationToken);
+
+    /// <summary>The root file system, which is unmounted for it, as one file to be read; it cannot be mounted before that file's disposal.</summary>
+    /// <exception cref="ContainerStateException">Somebody else uses it.</exception>
+    Task<(RootForm Form, PackedFile File)> PackRootfsAsync(Guid id, CancellationToken cancellationToken);
+
+    /// <summary>An image as a tar archive to be read, kept beside the root file system of a container until the file's disposal.</summary>
+    Task<PackedFile> PackImageAsync(Guid id, string key, CancellationToken cancellationToken);
+
+    /// <summary>An empty file for what comes from another host. Until <see cref="CompleteArrivalAsync"/> it is no root file system, and Delete removes it.</summary>
+    Task<SafeFileHandle> StartArrivalAsync(Guid id, ArrivingKind kind, long size, CancellationToken cancellationToken);
+
+    /// <summary>The archive of the image that came.</summary>
+    Task<Stream> OpenArrivedImageAsync(Guid id);
+
+    /// <summary>Makes a root file system of what came: its files get the ids that the container has here. It is not mounted afterwards.</summary>
+    Task CompleteArrivalAsync(RootfsArrival arrival, CancellationToken cancellationToken);
 }
 
 internal sealed record RootfsRequest(Guid Id, string ImageKey, long? SizeBytes, IdMap? IdMap, IReadOnlyList<InjectedFile> Files)
 {
     /// <summary>Sizes of further disks: file systems that hold nothing, made, mounted and deleted with the root, and in no capture of it.</summary>
     public IReadOnlyList<long> DiskBytes { get; init; } = [];
+}
+
+internal enum ArrivingKind
+{
+    Disk,
+    Layer,
+    Image,
+}
+
+/// <param name="Id">Of the container.</param>
+/// <param name="ImageKey">The image below it, which is here.</param>
+/// <param name="SizeBytes">Null: no limit; then it came as an archive.</param>
+/// <param name="IdMap">The ids the container has here.</param>
+/// <param name="SourceIdBase">The first id of its files where it comes from.</param>
+internal sealed record RootfsArrival(Guid Id, string ImageKey, long? SizeBytes, IdMap? IdMap, uint? SourceIdBase);
+
+/// <summary>A file that is held as it is until disposal.</summary>
+/// <param name="handle">Open for reading; taken over.</param>
+/// <param name="temporary">Path of a file that goes with it; null: it stays.</param>
+internal sealed class PackedFile(SafeFileHandle handle, string? temporary) : IDisposable
+{
+    public SafeFileHandle Handle => handle;
+
+    public long Size { get; } = RandomAccess.GetLength(handle);
+
+    public long DataBytes { get; } = Kernel.FileStatus.Of(handle).Blocks * 512;
+
+    public void Dispose()
+    {
+        handle.Dispose();
+        if (temporary is not null)
+        {
+            File.Delete(temporary);
+        }
+    }
 }
 
 /// <summary>

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Microsoft.Win32.SafeHandles;
 using NovaLxd.Virt.Storage;
 
 namespace NovaLxd.Virt.Tests.Fakes;
@@ -82,6 +83,15 @@ internal sealed class FakeStorage(Journal journal) : IStorageBackend
 
     public Task<(long Total, long Used)> GetCapacityAsync(CancellationToken cancellationToken) => Task.FromResult((1000L, 400L));
 
+    public Task<(RootForm Form, PackedFile File)> PackRootfsAsync(Guid id, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+    public Task<PackedFile> PackImageAsync(Guid id, string key, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+    public Task<SafeFileHandle> StartArrivalAsync(Guid id, ArrivingKind kind, long size, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+    public Task<Stream> OpenArrivedImageAsync(Guid id) => throw new NotSupportedException();
+
+    public Task CompleteArrivalAsync(RootfsArrival arrival, CancellationToken cancellationToken) => throw new NotSupportedException();
     private sealed class Capture(Journal journal) : IRootfsCapture
     {
         public long UnpackedBytes => 4096;

@@ -63,6 +63,7 @@ internal sealed partial class OverlayBackend
         if (StorageJson.Read(PathsOf(id).Record, StorageJson.Default.RootfsRecord) is { } record)
         {
             _use.Add(id, record.ImageKey);
+            DeleteArchives(PathsOf(id));
         }
         else
         {
@@ -233,6 +234,7 @@ internal sealed partial class OverlayBackend
             File.Delete(paths.Record + ".new");
             File.Delete(paths.Image);
             File.Delete(paths.ResizeJournal);
+            DeleteArchives(paths);
             DirectoryTree.Delete(paths.Disk);
             RemoveDisks(paths, kept: 0);
             RemoveIfEmpty(paths.Container);

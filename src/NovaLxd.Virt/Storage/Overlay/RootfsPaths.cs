@@ -24,6 +24,12 @@ internal readonly record struct RootfsPaths(string Container)
 
     public string Work => Path.Combine(Disk, "work");
 
+    /// <summary>The upper layer as it leaves or arrives, when it has no disk of its own.</summary>
+    public string LayerArchive => Path.Combine(Container, "layer.tar");
+
+    /// <summary>The image as it leaves or arrives.</summary>
+    public string ImageArchive => Path.Combine(Container, "image.tar");
+
     public string Record => Path.Combine(Container, RecordName);
 
     /// <summary>A further disk.</summary>
