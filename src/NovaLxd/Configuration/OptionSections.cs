@@ -8,6 +8,7 @@ using NovaLxd.Network;
 using NovaLxd.Notifications;
 using NovaLxd.Periodic;
 using NovaLxd.Resources;
+using NovaLxd.Transfer;
 
 namespace NovaLxd.Configuration;
 
@@ -31,6 +32,7 @@ internal static class OptionSections
         ("glance", typeof(GlanceSection)),
         ("image_cache", typeof(ImageCacheOptions)),
         ("lxd", typeof(LxdOptions)),
+        ("lxd", typeof(TransferOptions)),
         ("neutron", typeof(NeutronSectionOptions)),
         ("neutron", typeof(NeutronSection)),
         ("notifications", typeof(NotificationsSection)),

@@ -80,7 +80,7 @@ internal sealed class ComputeService : IAsyncDisposable
     /// The framework would look for its own configuration files below the working directory, and watch every folder there for a change of them: under
     /// systemd that is the whole file system with the containers' root disks, which it opens while they are unmounted.
     /// </summary>
-    private static WebApplicationOptions Unwatched() => new()
+    internal static WebApplicationOptions Unwatched() => new()
     {
         ContentRootPath = AppContext.BaseDirectory,
         Args = ["--hostBuilder:reloadConfigOnChange=false"],

@@ -8,6 +8,9 @@ internal sealed class FakeDriver : IContainerDriver
 {
     internal Dictionary<Guid, ContainerState> States { get; } = [];
 
+    /// <summary>Keys of those that are here.</summary>
+    internal HashSet<string> Images { get; } = [];
+
     /// <summary>What was asked of guests, in order: "start", "stop", "reboot".</summary>
     internal List<string> Calls { get; } = [];
 
@@ -39,7 +42,8 @@ internal sealed class FakeDriver : IContainerDriver
 
     public Task<HostDescription> DescribeHostAsync(CancellationToken cancellationToken) => Task.FromResult(Host ?? throw NotExpected());
 
-    public Task<ImageInfo?> FindImageAsync(string key, CancellationToken cancellationToken) => throw NotExpected();
+    public Task<ImageInfo?> FindImageAsync(string key, CancellationToken cancellationToken) => Task.FromResult(
+        Images.Contains(key) ? new ImageInfo(key, "tar", 0, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch) : null);
 
     public Task<IReadOnlyList<ImageInfo>> ListImagesAsync(CancellationToken cancellationToken) => throw NotExpected();
 
