@@ -25,7 +25,7 @@ CONTROL_PLANE=(rabbitmq-server mariadb-server memcached uwsgi-plugin-python3 key
     nova-api nova-conductor nova-scheduler nova-consoleproxy python3-openstackclient python3-osc-placement)
 COMPUTE=(libseccomp2 lxcfs e2fsprogs squashfs-tools xz-utils zstd genisoimage dosfstools mtools busybox-static iproute2 iptables ebtables kmod)
 # The native compiler of the supervisor links with clang and zlib.
-TOOLS=(clang lld zlib1g-dev libc6-dev curl jq procps iputils-ping openssh-client util-linux mmdebstrap dropbear-bin ca-certificates)
+TOOLS=(clang lld zlib1g-dev libc6-dev curl jq procps iputils-ping openssh-client openssl tar util-linux mmdebstrap dropbear-bin ca-certificates)
 
 SERVERS=1 HOSTS=$(cat "$STACK_STATE/hosts" 2>/dev/null || echo 1)
 while [ $# -gt 0 ]; do
@@ -74,6 +74,7 @@ do_step "users, roles, endpoints" once catalog seed_catalog
 do_step "Glance, Placement, Neutron, Nova" start_services
 do_step "Neutron's agents" start_agents
 if has_two_hosts; then
+    do_step "second host: certificates" make_transfer_certificates
     configure_host2
     do_step "second host: links and name spaces" make_host2
     do_step "second host: Neutron's agent" start_host2_agent

@@ -264,6 +264,7 @@ reserved_host_memory_mb = 512
 [lxd]
 runtime_directory = $RUN/novalxd
 cgroup_parent = $CGROUP_PARENT
+$(transfer_options "$STACK_HOST")
 X
     )
 }

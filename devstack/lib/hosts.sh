@@ -47,6 +47,29 @@ on_host2() { nsenter -t "$(cut -d' ' -f1 "$RUN/host2.pid")" --net --mount --uts 
 # start_on_host2 NAME COMMAND...
 start_on_host2() { local name=$1; shift; start "$name" nsenter -t "$(cut -d' ' -f1 "$RUN/host2.pid")" --net --mount --uts "$@"; }
 
+# The channel by which servers move between the hosts: a CA, and a certificate for each of them.
+TRANSFER=$STACK_STATE/transfer
+make_transfer_certificates() {
+    [ ! -e "$TRANSFER/ready" ] || return 0
+    (
+        umask 077; mkdir -p "$TRANSFER" && cd "$TRANSFER" || exit 1
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365 -subj "/CN=compute hosts of this stack" \
+            -addext keyUsage=critical,keyCertSign -keyout ca-key.pem -out ca.pem || exit 1
+        for host in "$STACK_HOST" "$HOST2"; do
+            openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=compute host" -keyout "$host-key.pem" -out "$host.csr" &&
+                printf 'subjectAltName=DNS:%s\nextendedKeyUsage=serverAuth,clientAuth\n' "$host" > "$host.ext" &&
+                openssl x509 -req -days 365 -in "$host.csr" -CA ca.pem -CAkey ca-key.pem -CAcreateserial -extfile "$host.ext" -out "$host.pem" || exit 1
+        done
+        touch ready
+    ) > "$STACK_LOGS/transfer-certificates.log" 2>&1 || { tail -5 "$STACK_LOGS/transfer-certificates.log" >&2; return 1; }
+}
+
+# transfer_options HOST: what its service gets in section [lxd]; nothing where there is no other host.
+transfer_options() {
+    has_two_hosts || return 0
+    printf '%s\n' "transfer_certificate = $TRANSFER/$1.pem" "transfer_key = $TRANSFER/$1-key.pem" "transfer_ca = $TRANSFER/ca.pem"
+}
+
 configure_host2() {
     (umask 077; mkdir -p "$HOST2_STATE/instances"
     cat > "$ETC/neutron/linuxbridge_agent-2.ini" <<X
@@ -77,6 +100,7 @@ reserved_host_memory_mb = 512
 hypervisor_hostname = $HOST2
 runtime_directory = $RUN/novalxd-2
 cgroup_parent = $CGROUP_PARENT-2
+$(transfer_options "$HOST2")
 X
     )
 }

@@ -7,7 +7,7 @@ lane_cloud() { on_cloud cloud_lane; }
 
 # The selection is what fits the time of a run of all lanes.
 cloud_lane() {
-    authenticate && cloud_checks
+    authenticate && cloud_checks && two_hosts_checks
     authenticate && run_tempest "${TEMPEST_REGEX:-$TEMPEST_SELECTION}"
 }
 
@@ -31,7 +31,7 @@ cloud_in_subshell() {
         # shellcheck source=/dev/null
         . "devstack/lib/$part.sh"
     done
-    for part in leaks checks actions tempest; do
+    for part in leaks checks actions hosts tempest; do
         # shellcheck source=/dev/null
         . "tests/cloud/$part.sh"
     done
