@@ -34,12 +34,12 @@ internal sealed class ComputeCasts(IRpcTransport transport, ControlPlane control
 
     /// <summary>To where the instance goes.</summary>
     public Task FinishResizeAsync(
-        RequestContext context, Instance instance, Migration migration, JObject image, RequestSpec? requestSpec, CancellationToken cancellationToken) =>
+        RequestContext context, Instance instance, Migration migration, JObject? image, RequestSpec? requestSpec, CancellationToken cancellationToken) =>
         CastAsync(context, StepTopic, migration.DestCompute, "finish_resize", new JObject
         {
             ["instance"] = instance.ToPrimitive(),
             ["migration"] = migration.ToPrimitive(),
-            ["image"] = image.DeepClone(),
+            ["image"] = image?.DeepClone(),
             ["disk_info"] = null,
             ["request_spec"] = requestSpec?.ToPrimitive(),
         }, cancellationToken);

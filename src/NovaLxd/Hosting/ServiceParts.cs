@@ -17,6 +17,7 @@ using NovaLxd.Resources;
 using NovaLxd.Rpc;
 using NovaLxd.Startup;
 using NovaLxd.Telemetry;
+using NovaLxd.Transfer;
 using NovaLxd.Virt;
 
 namespace NovaLxd.Hosting;
@@ -32,6 +33,7 @@ internal static class ServiceParts
         AddMessaging(services);
         AddNeighbours(services, config);
         AddDomain(services);
+        AddTransfer(services);
         AddPeriodic(services);
         services.AddHostedService<ComputeHost>();
         services.AddHostedService<IdleMemory>();
@@ -116,6 +118,7 @@ internal static class ServiceParts
         services.AddSingleton<InstanceTeardown>();
         services.AddSingleton<InstanceSize>();
         services.AddSingleton<ResizeRollback>();
+        services.AddSingleton<HostMoves>();
         services.AddSingleton<BuildFailures>();
 
         services.AddSingleton<NetworkInfoReader>();
@@ -138,6 +141,16 @@ internal static class ServiceParts
         services.AddSingleton<ResourceTracker>();
     }
 
+    private static void AddTransfer(IServiceCollection services)
+    {
+        services.AddSingleton<TransferCertificates>();
+        services.AddSingleton<TransferMetrics>();
+        services.AddSingleton<IIncomingMoves, IncomingMoves>();
+        services.AddSingleton(p => ActivatorUtilities.CreateInstance<TransferReceiver>(p, p.GetRequiredService<LxdOptions>().AllowPrivileged));
+        services.AddSingleton<TransferSender>();
+        services.AddSingleton<TransferServer>();
+    }
+
     private static void AddPeriodic(IServiceCollection services)
     {
         services.AddSingleton<StartupState>();
@@ -148,6 +161,7 @@ internal static class ServiceParts
         services.AddSingleton<ResizeRecovery>();
         services.AddSingleton<InitHost>();
         services.AddSingleton<ShelveRecovery>();
+        services.AddSingleton<MoveRecovery>();
         services.AddSingleton<PeriodicHealth>();
         services.AddSingleton<PeriodicTasks>();
         services.AddSingleton<LifecycleWatcher>();
@@ -162,6 +176,7 @@ internal static class ServiceParts
         services.AddSingleton<ReclaimQueuedDeletes>();
         services.AddSingleton<ConfirmOldResizes>();
         services.AddSingleton<OffloadShelved>();
+        services.AddSingleton<CleanMovedContainers>();
         services.AddHealthChecks()
             .AddCheck<ServiceHealth>("service")
             .AddCheck<PeriodicHealth>("periodic");

@@ -106,6 +106,11 @@ internal sealed class ResizeRollback(
             await conductor.DropMigrationContextAsync(context, instance, cancellationToken);
             InstanceSize.SetFlavor(instance, flavor);
             ForgetResize(instance);
+            if (migration is { SourceCompute: { } source } && instance.Host != source)
+            {
+                (instance.Host, instance.Node) = (source, migration.SourceNode);
+            }
+
             instance.VmState = vmState;
             instance.PowerState = await powerStates.GetAsync(instance, cancellationToken);
             await conductor.SaveAsync(context, instance, ResizeTasks, cancellationToken);

@@ -18,7 +18,11 @@ internal sealed class MovePorts(NeutronClient neutron, ILogger<MovePorts> logger
     private const string MigratingTo = "migrating_to";
 
     /// <summary>Nobody is to expect the ports elsewhere any more.</summary>
-    public async Task TearDownAsync(RequestContext context, Instance instance, CancellationToken cancellationToken)
+    /// <param name="context">Who asks.</param>
+    /// <param name="instance">The instance.</param>
+    /// <param name="left">The host it has left for good: the ports' bindings to it go; null: none.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public async Task TearDownAsync(RequestContext context, Instance instance, string? left, CancellationToken cancellationToken)
     {
         var caller = Callers.Service(context);
         var query = new PortQuery { DeviceId = instance.Uuid, TenantId = instance.ProjectId, HostId = instance.Host };
@@ -27,6 +31,11 @@ internal sealed class MovePorts(NeutronClient neutron, ILogger<MovePorts> logger
             if (WithoutTarget(port) is { } profile)
             {
                 await neutron.UpdatePortAsync(caller, port.Id, new PortUpdate { Profile = profile }, cancellationToken);
+            }
+
+            if (left is not null && left != instance.Host)
+            {
+                await DeleteBindingAsync(caller, port.Id, left, cancellationToken);
             }
         }
     }
@@ -65,6 +74,19 @@ internal sealed class MovePorts(NeutronClient neutron, ILogger<MovePorts> logger
         {
             logger.LogError(e, "Neutron did not tell of the binding of port {Port} to {Host}: {Reason}", port, host, e.Message);
             return null;
+        }
+    }
+
+    /// <summary>There is one only where the conductor has made one for the move. One that stays does no harm: it is not the active one.</summary>
+    private async Task DeleteBindingAsync(OpenStackCaller caller, string port, string host, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await neutron.DeleteBindingAsync(caller, port, host, cancellationToken);
+        }
+        catch (NeutronException e)
+        {
+            logger.LogWarning("The binding of port {Port} to {Host}, which the instance has left, could not be deleted: {Reason}", port, host, e.Message);
         }
     }
 

@@ -1,5 +1,6 @@
 using Newtonsoft.Json.Linq;
 using NovaLxd.Messaging;
+using NovaLxd.Transfer;
 using NovaLxd.Virt;
 
 namespace NovaLxd.Outcomes;
@@ -73,6 +74,8 @@ internal static class FaultTranslation
         Out<InstanceQuiesceNotSupportedException>("InstanceQuiesceNotSupported"),
         Out<TriggerCrashDumpNotSupportedException>("TriggerCrashDumpNotSupported"),
         Out<ResizeException>("ResizeError"),
+        Out<TransferFailedException>("ResizeError"),
+        Out<HandedBackException>("ResizeError"),
         Out<UnableToMigrateToSelfException>("UnableToMigrateToSelf"),
         Out<MigrationPreCheckException>("MigrationPreCheckError"),
         Out<ConsoleNotAvailableException>("ConsoleNotAvailable"),

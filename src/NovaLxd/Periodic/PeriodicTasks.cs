@@ -28,6 +28,7 @@ internal sealed class PeriodicTasks(
     ReclaimQueuedDeletes queuedDeletes,
     ConfirmOldResizes oldResizes,
     OffloadShelved shelved,
+    CleanMovedContainers movedContainers,
     ServiceOptions service,
     PeriodicOptions options,
     ImageCacheOptions imageOptions,
@@ -55,6 +56,7 @@ internal sealed class PeriodicTasks(
         yield return new("_run_image_cache_manager_pass", imageOptions.ManagerInterval, imageCache.RunAsync);
         yield return new("_sync_scheduler_instance_info", options.SchedulerInstanceSyncInterval, schedulerInstances.RunAsync);
         yield return new("_poll_unconfirmed_resizes", Usual, oldResizes.RunAsync);
+        yield return new("_cleanup_incomplete_migrations", options.InstanceDeleteInterval, movedContainers.RunAsync);
         yield return new("_check_instance_build_time", Usual, buildTimes.RunAsync);
         yield return new("_poll_rescued_instances", Usual, rescued.RunAsync);
         yield return new("_run_pending_deletes", options.InstanceDeleteInterval, deletedFiles.RunAsync);

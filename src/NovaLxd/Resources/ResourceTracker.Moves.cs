@@ -47,8 +47,9 @@ internal sealed partial class ResourceTracker
         instance.MigrationContext = ContextOf(instance, migration);
         await conductor.SaveAsync(context, instance, cancellationToken);
 
-        // (3)
-        _tracked[instance.Uuid] = TrackedInstance.From(instance);
+        // (3) An instance of another host has here what it is going to have, and no more.
+        var tracked = TrackedInstance.From(instance);
+        _tracked[instance.Uuid] = migration.SourceCompute == options.Host ? tracked : tracked with { Usage = ResourceUsage.Of(flavor), FlavorName = flavor.Name, Held = null };
         await SaveUsageAsync(context, cancellationToken);
     }
 
@@ -66,6 +67,18 @@ internal sealed partial class ResourceTracker
         }
 
         await SaveUsageAsync(context, cancellationToken);
+    }
+
+    /// <summary>An instance that came from another host is this one's. What it had there is held there.</summary>
+    public async Task InstanceArrivedAsync(RequestContext context, Instance instance, CancellationToken cancellationToken)
+    {
+        using (await EnterAsync(cancellationToken))
+        {
+            _tracked[instance.Uuid] = TrackedInstance.From(instance) with { Held = null };
+            await SaveUsageAsync(context, cancellationToken);
+        }
+
+        await scheduler.InstanceChangedAsync(context, instance, cancellationToken);
     }
 
     /// <summary>Puts what the claim foresaw into the instance, or what was there before it (apply_migration_context, revert_migration_context).</summary>

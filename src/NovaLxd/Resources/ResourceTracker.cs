@@ -192,6 +192,12 @@ internal sealed partial class ResourceTracker(
         {
             var instance = await conductor.GetInstanceAsync(
                 context, migration.InstanceUuid!, TrackedAttributes, cancellationToken);
+            if (!TrackedInstance.IsMoving(instance))
+            {
+                // A move that failed in the end: the instance is where its row says.
+                return null;
+            }
+
             var incoming = migration.DestCompute == options.Host;
             var flavor = (incoming ? instance.NewFlavor : instance.OldFlavor) ?? instance.Flavor;
             return TrackedInstance.From(instance) with { Usage = ResourceUsage.Of(flavor), Held = null };

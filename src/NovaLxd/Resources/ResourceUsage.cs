@@ -45,6 +45,10 @@ internal sealed record TrackedInstance(ResourceUsage Usage, string? FlavorName, 
             Held = HeldBy(instance),
         };
 
+    /// <summary>Whether a migration of the instance is more than history (nova/compute/resource_tracker.py:_instance_in_resize_state).</summary>
+    public static bool IsMoving(Instance instance) => instance.VmState == Objects.VmState.Resized
+        || ResizeTasks.Contains(instance.TaskState) || instance.TaskState == Objects.TaskState.ResizeReverting;
+
     /// <summary>Before the resize is finished the new flavor, and afterwards the old one, until it is confirmed.</summary>
     private static ResourceUsage? HeldBy(Instance instance)
     {

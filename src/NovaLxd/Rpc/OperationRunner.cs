@@ -75,7 +75,7 @@ internal sealed partial class OperationRunner(
         {
             return await EventedAsync(method, context, invocation, cancellationToken);
         }
-        catch (Exception e) when (method.Wraps.HasFlag(Wrap.T) && e is not UnexpectedTaskStateException && invocation.Instance is { } instance
+        catch (Exception e) when (method.Wraps.HasFlag(Wrap.T) && e is not (UnexpectedTaskStateException or HandedBackException) && invocation.Instance is { } instance
             && !cancellationToken.IsCancellationRequested)
         {
             await RecordAsync("task_state", async token =>

@@ -9,6 +9,7 @@ using NovaLxd.Outcomes;
 using NovaLxd.Periodic;
 using NovaLxd.Resources;
 using NovaLxd.Rpc;
+using NovaLxd.Transfer;
 using NovaLxd.Virt;
 
 namespace NovaLxd.Startup;
@@ -25,6 +26,8 @@ internal sealed class ComputeHost(
     ServiceRecord record,
     NodeRegistration node,
     InitHost initHost,
+    MoveRecovery moves,
+    TransferServer transfers,
     ResourceTracker resources,
     ComputeRpcServer server,
     PeriodicTasks periodic,
@@ -92,6 +95,7 @@ internal sealed class ComputeHost(
         // (4) Before messages are taken: nobody else touches the instances yet.
         state.Reached("recovering instances");
         await RepeatedAsync(token => initHost.RunAsync(context, token), cancellationToken);
+        await RepeatedAsync(token => moves.RunAsync(context, token), cancellationToken);
 
         // (5)
         await RepeatedAsync(token => record.RegisterAsync(context, token), cancellationToken);
@@ -103,7 +107,8 @@ internal sealed class ComputeHost(
             e => logger.LogWarning("The host's resources could not be reported yet: {Reason}", e.Message),
             cancellationToken);
 
-        // (7)
+        // (7) Before the first message that says that something comes.
+        await transfers.StartAsync(cancellationToken);
         state.Reached("declaring queues");
         await server.StartAsync(cancellationToken);
         _serving = true;

@@ -16,8 +16,8 @@ namespace NovaLxd.Startup;
 /// The message of the next step may still be in the queue: when it comes, it finds its step done and is left out.
 /// </summary>
 internal sealed class ResizeRecovery(
-    ConductorClient conductor, ResizeRollback rollback, FinishResize finish, ConfirmResize confirm, RevertResize revert, FinishRevertResize finishRevert,
-    ServiceOptions options, ILogger<ResizeRecovery> logger)
+    ConductorClient conductor, ResizeRollback rollback, HostMoves moves, ComputeCasts compute, FinishResize finish, ConfirmResize confirm, RevertResize revert,
+    FinishRevertResize finishRevert, ServiceOptions options, ILogger<ResizeRecovery> logger)
 {
     private static readonly string[] Attributes = ["flavor", "old_flavor", "new_flavor", "system_metadata", "migration_context", "info_cache"];
     private static readonly string[] Unfinished = ["accepted", "pre-migrating", "migrating", "post-migrating"];
@@ -64,6 +64,11 @@ internal sealed class ResizeRecovery(
     {
         logger.LogWarning("The service was stopped while it resized the instance; the resize is taken back.");
         var migration = await FindFirstAsync(context, instance, Unfinished, cancellationToken);
+        if (migration is not null && HostMoves.IsMove(migration) && migration.DestHost is not null)
+        {
+            await moves.AbandonAsync(instance, migration);
+        }
+
         await rollback.RunAsync(context, instance, migration, cancellationToken);
         await ForgetTaskAsync(context, instance, cancellationToken);
         if (migration is not null)
@@ -75,17 +80,21 @@ internal sealed class ResizeRecovery(
         await TellAsync(context, instance, new ResizeException("the compute service was stopped meanwhile. It is as it was; resize it again."), cancellationToken);
     }
 
-    /// <summary>One that cannot be finished has been taken back by then.</summary>
+    /// <summary>One that cannot be finished has been taken back by then, or handed back to where it came from, which writes its state.</summary>
     private async Task FinishAsync(RequestContext context, Instance instance, Migration migration, CancellationToken cancellationToken)
     {
         try
         {
-            await finish.FinishAsync(context, instance, migration, cancellationToken);
+            await finish.FinishAsync(context, instance, migration, starting: true, cancellationToken);
         }
         catch (Exception e) when (e is not (InstanceNotFoundException or UnexpectedTaskStateException) && !cancellationToken.IsCancellationRequested)
         {
             logger.LogError(e, "The resize could not be finished: {Reason}", e.Message);
-            await ForgetTaskAsync(context, instance, cancellationToken);
+            if (e is not HandedBackException)
+            {
+                await ForgetTaskAsync(context, instance, cancellationToken);
+            }
+
             migration.Status = "error";
             await conductor.SaveAsync(context, migration, cancellationToken);
             await TellAsync(context, instance, e, cancellationToken);
@@ -95,6 +104,12 @@ internal sealed class ResizeRecovery(
     private async Task RevertAsync(RequestContext context, Instance instance, Migration migration, CancellationToken cancellationToken)
     {
         logger.LogInformation("The service was stopped while it reverted the resize of the instance; that is finished now.");
+        if (HostMoves.IsMove(migration) && migration.SourceCompute == options.Host)
+        {
+            await finishRevert.FinishAsync(context, instance, migration, cancellationToken);
+            return;
+        }
+
         try
         {
             await revert.ReleaseAsync(context, instance, migration, cancellationToken);
@@ -107,6 +122,13 @@ internal sealed class ResizeRecovery(
             return;
         }
 
+        if (HostMoves.IsMove(migration))
+        {
+            // Where it came from it may have begun already; then nothing comes of this.
+            await compute.FinishRevertResizeAsync(context, instance, migration, null, cancellationToken);
+            return;
+        }
+
         await finishRevert.FinishAsync(context, instance, migration, cancellationToken);
     }
 
@@ -114,7 +136,7 @@ internal sealed class ResizeRecovery(
     private async Task ConfirmAsync(RequestContext context, Instance instance, CancellationToken cancellationToken)
     {
         if ((await FindAsync(context, instance, ["finished"], cancellationToken)).Count > 0
-            || await FindFirstAsync(context, instance, Confirmed, cancellationToken) is not { } migration)
+            || await FindFirstAsync(context, instance, Confirmed, cancellationToken) is not { } migration || HostMoves.IsMove(migration))
         {
             return;
         }
@@ -134,14 +156,14 @@ internal sealed class ResizeRecovery(
     private async Task<IReadOnlyList<Migration>> FindAsync(
         RequestContext context, Instance instance, IReadOnlyList<string>? statuses, CancellationToken cancellationToken)
     {
-        var filters = new JObject { ["instance_uuid"] = instance.Uuid, ["migration_type"] = "resize" };
+        var filters = new JObject { ["instance_uuid"] = instance.Uuid };
         if (statuses is not null)
         {
             filters["status"] = new JArray(statuses);
         }
 
         return [.. (await conductor.GetMigrationsByFiltersAsync(context, filters, cancellationToken))
-            .Where(m => m.SourceCompute == options.Host).OrderByDescending(m => m.Id)];
+            .Where(m => m.MigrationType is "resize" or "migration" && (m.SourceCompute == options.Host || m.DestCompute == options.Host)).OrderByDescending(m => m.Id)];
     }
 
     private async Task<Migration?> FindFirstAsync(

@@ -118,13 +118,19 @@ internal sealed class ControlPlane : IAsyncDisposable
         new JObject { ["read_deleted"] = "yes" }))!;
 
     /// <summary>Tells the compute service about a port, as the API does on Neutron's word.</summary>
-    public async Task SendEventAsync(string uuid, string name, string tag) => await Api.CastAsync(
-        new RpcTarget(EventTopic, _host, null, "6.0"),
+    public async Task SendEventAsync(string uuid, string name, string tag)
+    {
+        var instance = await GetInstanceAsync(uuid);
+        await SendEventAsync((string?)instance["nova_object.data"]!["host"] ?? _host, instance, uuid, name, tag);
+    }
+
+    private async Task SendEventAsync(string host, JObject instance, string uuid, string name, string tag) => await Api.CastAsync(
+        new RpcTarget(EventTopic, host, null, "6.0"),
         RequestContext.CreateAdmin(),
         "external_instance_event",
         new JObject
         {
-            ["instances"] = new JArray(await GetInstanceAsync(uuid)),
+            ["instances"] = new JArray(instance),
             ["events"] = new JArray(new JObject
             {
                 ["nova_object.name"] = "InstanceExternalEvent",

@@ -126,7 +126,8 @@ public sealed partial class FakeConductor
 
         var rows = name switch
         {
-            "MigrationList.get_by_filters" => Migrations.Where(m => Matches(m, (JObject)args[0]!)),
+            "MigrationList.get_by_filters" => Migrations.Where(m => Matches(m, Without((JObject)args[0]!, "host"))
+                && (args[0]!["host"] is not { } host || new[] { (string?)m["source_compute"], (string?)m["dest_compute"] }.Contains((string?)host))),
             // Without the window, which tests need not wait for.
             "MigrationList.get_unconfirmed_by_dest_compute" => Migrations.Where(m => (string?)m["status"] == "finished" && (string?)m["dest_compute"] == (string?)args[1]),
             "MigrationList.get_in_progress_and_error" => Migrations.Where(m =>
@@ -135,6 +136,13 @@ public sealed partial class FakeConductor
             _ => throw NoSuchMethod(name),
         };
         return Primitives.List("MigrationList", "1.5", rows.Select(Make));
+    }
+
+    private static JObject Without(JObject filters, string name)
+    {
+        var others = (JObject)filters.DeepClone();
+        others.Remove(name);
+        return others;
     }
 
     private JObject? FindService(Func<JObject, bool> predicate) =>

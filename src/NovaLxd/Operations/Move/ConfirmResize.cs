@@ -7,6 +7,7 @@ using NovaLxd.Notifications;
 using NovaLxd.Objects;
 using NovaLxd.Outcomes;
 using NovaLxd.Resources;
+using NovaLxd.Virt;
 
 namespace NovaLxd.Operations.Move;
 
@@ -15,7 +16,7 @@ namespace NovaLxd.Operations.Move;
 /// is free.
 /// </summary>
 internal sealed class ConfirmResize(
-    ConductorClient conductor, InstancePorts ports, MovePorts movePorts, PowerStates powerStates, ResourceTracker resources, InstanceAllocations allocations,
+    ConductorClient conductor, IContainerDriver driver, InstancePorts ports, MovePorts movePorts, PowerStates powerStates, ResourceTracker resources, InstanceAllocations allocations,
     INotifier notifier, ILogger<ConfirmResize> logger) : IOperation<ConfirmResize.Request, None>
 {
     private static readonly string[] Attributes =
@@ -47,8 +48,8 @@ internal sealed class ConfirmResize(
     }
 
     /// <summary>
-    /// (1) ports (2) usage (3) state (4) allocation (5) no way back. Every step may have been done before. Nova also tells the schedulers that the instance has
-    /// left the host it was on, which on one host is not so.
+    /// (1) ports, and the container where it came from (2) usage (3) state (4) allocation (5) no way back. Every step may have been done before. Where the instance is
+    /// on another host now, the schedulers are told that it has left this one.
     /// </summary>
     public async Task ConfirmAsync(RequestContext context, Instance instance, Migration migration, CancellationToken cancellationToken)
     {
@@ -57,17 +58,25 @@ internal sealed class ConfirmResize(
             await notifier.InstanceAsync(context, instance, ResizeEvents.ConfirmStart(), cancellationToken);
 
             // (1)
-            await movePorts.TearDownAsync(context, instance, cancellationToken);
+            var left = HostMoves.IsMove(migration);
+            await movePorts.TearDownAsync(context, instance, left ? migration.SourceCompute : null, cancellationToken);
+            if (left)
+            {
+                await driver.DeleteAsync(Guid.Parse(instance.Uuid), cancellationToken);
+            }
+
             var networkInfo = await ports.RefreshAsync(context, instance, cancellationToken);
 
             // (2)
             migration.Status = "confirmed";
             await conductor.SaveAsync(context, migration, cancellationToken);
-            await resources.DropMoveAsync(context, instance, instance.Flavor, cancellationToken);
+            await (left
+                ? resources.InstanceDeletedAsync(context, instance, cancellationToken)
+                : resources.DropMoveAsync(context, instance, instance.Flavor, cancellationToken));
             await conductor.DropMigrationContextAsync(context, instance, cancellationToken);
 
             // (3) The owner may have started or stopped it meanwhile.
-            instance.PowerState = await powerStates.GetAsync(instance, cancellationToken);
+            instance.PowerState = left ? instance.PowerState : await powerStates.GetAsync(instance, cancellationToken);
             instance.VmState = instance.PowerState is PowerState.Shutdown or PowerState.Crashed ? VmState.Stopped : VmState.Active;
             instance.TaskState = null;
             await conductor.SaveAsync(context, instance, [null, TaskState.Deleting, TaskState.SoftDeleting], cancellationToken);

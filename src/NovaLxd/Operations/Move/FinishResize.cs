@@ -16,7 +16,7 @@ namespace NovaLxd.Operations.Move;
 /// </summary>
 internal sealed class FinishResize(
     ConductorClient conductor, InstancePorts ports, MovePorts movePorts, InstanceSize size, InstancePower power, PowerStates powerStates, ResizeRollback rollback,
-    ResourceTracker resources, INotifier notifier, ServiceHost host, TimeProvider time) : IOperation<FinishResize.Request, None>
+    HostMoves moves, ResourceTracker resources, INotifier notifier, ServiceHost host, TimeProvider time) : IOperation<FinishResize.Request, None>
 {
     internal sealed record Request(Instance Instance, Migration Migration, JToken? DiskInfo = null, JObject? Image = null, RequestSpec? RequestSpec = null)
         : IInstanceRequest, IMigrationRequest;
@@ -26,15 +26,29 @@ internal sealed class FinishResize(
         var (instance, migration) = (request.Instance, request.Migration);
         if (await rollback.IsAtAsync(context, instance, migration, TaskState.ResizeMigrated, cancellationToken))
         {
-            await FinishAsync(context, instance, migration, cancellationToken);
+            await FinishAsync(context, instance, migration, starting: false, cancellationToken);
         }
 
         return default;
     }
 
-    /// <summary>(1) flavor, unless a killed service had got that far (2) container (3) record (4) usage.</summary>
-    public Task FinishAsync(RequestContext context, Instance instance, Migration migration, CancellationToken cancellationToken) =>
-        rollback.GuardAsync(context, instance, migration, async () =>
+    /// <summary>
+    /// (1) flavor, unless a killed service had got that far (2) container (3) record (4) usage. What fails is taken back where the instance is on its own host, and
+    /// handed back where it came from another.
+    /// </summary>
+    /// <param name="context">Who asks.</param>
+    /// <param name="instance">The instance.</param>
+    /// <param name="migration">Its move.</param>
+    /// <param name="starting">Whether the service starts, and takes no messages yet.</param>
+    /// <param name="cancellationToken">The service stops.</param>
+    public Task FinishAsync(RequestContext context, Instance instance, Migration migration, bool starting, CancellationToken cancellationToken)
+    {
+        var came = HostMoves.IsMove(migration);
+        return came
+            ? moves.GuardAsync(context, instance, migration, Step, cancellationToken)
+            : rollback.GuardAsync(context, instance, migration, Step, cancellationToken);
+
+        async Task Step()
         {
             // (1)
             if (instance.TaskState == TaskState.ResizeMigrated)
@@ -50,7 +64,7 @@ internal sealed class FinishResize(
             await size.ApplyAsync(context, instance, instance.Flavor, cancellationToken);
             if (instance.SystemMetadata.Find(ResizeRollback.OldVmState) != VmState.Stopped)
             {
-                await power.OnAsync(context, instance, networkInfo, cancellationToken);
+                await (came ? moves.StartAsync(context, instance, wait: !starting, cancellationToken) : power.OnAsync(context, instance, networkInfo, cancellationToken));
             }
 
             // (3)
@@ -63,9 +77,10 @@ internal sealed class FinishResize(
             await conductor.SaveAsync(context, instance, [TaskState.ResizeFinish], cancellationToken);
 
             // (4)
-            await resources.InstanceChangedAsync(context, instance, cancellationToken);
+            await (came ? moves.SettleAsync(context, instance, cancellationToken) : resources.InstanceChangedAsync(context, instance, cancellationToken));
             await notifier.InstanceAsync(context, instance, ResizeEvents.FinishEnd(networkInfo, disks), cancellationToken);
-        }, cancellationToken);
+        }
+    }
 
     private async Task TakeFlavorAsync(RequestContext context, Instance instance, Migration migration, CancellationToken cancellationToken)
     {

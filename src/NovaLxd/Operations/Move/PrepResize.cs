@@ -10,19 +10,16 @@ using NovaLxd.Resources;
 namespace NovaLxd.Operations.Move;
 
 /// <summary>
-/// The scheduler chose this host for a resize (nova/compute/manager.py:prep_resize): makes room and sends the work to where the instance is, which has to be here.
+/// The scheduler chose this host for a resize or a migration (nova/compute/manager.py:prep_resize): makes room and sends the work to where the instance is.
 /// <para>
-/// A failure is not handed to another host as Nova does: this host's instances cannot leave it yet, so that the next host could only fail with a reason that
-/// hides the first.
+/// A failure is handed to the next host of the scheduler's choice where the instance comes from another one. Where it is here, the next host could only fail with
+/// a reason that hides the first.
 /// </para>
 /// </summary>
 internal sealed class PrepResize(
-    ConductorClient conductor, ResourceTracker resources, ServerGroupPolicy serverGroups, ResizeRollback rollback, ComputeCasts compute, Leftovers leftovers,
-    InstanceOptions options, INotifier notifier, ServiceHost host, TimeProvider time) : IOperation<PrepResize.Request, None>
+    ConductorClient conductor, ResourceTracker resources, ServerGroupPolicy serverGroups, ResizeRollback rollback, HostMoves moves, ComputeCasts compute,
+    Leftovers leftovers, InstanceOptions options, INotifier notifier, ServiceHost host, TimeProvider time) : IOperation<PrepResize.Request, None>
 {
-    /// <summary>Said of every move that leaves a host.</summary>
-    internal const string NotElsewhere = "Moving a server to another host is not supported by this compute service.";
-
     internal sealed record Request(
         Instance Instance,
         Flavor Flavor,
@@ -34,15 +31,16 @@ internal sealed class PrepResize(
         bool CleanShutdown = true,
         JArray? HostList = null) : IInstanceRequest, IMigrationRequest;
 
-    /// <summary>(1) only from this host (2) still wanted (3) allowed (4) new flavor aside (5) claim (6) on to the instance.</summary>
+    /// <summary>(1) from another host only by the channel (2) still wanted (3) allowed (4) new flavor aside (5) claim (6) image (7) on to the instance.</summary>
     public async Task<None> RunAsync(RequestContext context, Request request, CancellationToken cancellationToken)
     {
         var instance = request.Instance;
 
         // (1)
-        if (instance.Host != host.Name)
+        var comes = instance.Host != host.Name;
+        if (comes && moves.Closed is { } closed)
         {
-            await RefuseAsync(context, request);
+            await HandOnAsync(context, request, new NotSupportedByDriverException(closed));
             return default;
         }
 
@@ -56,7 +54,9 @@ internal sealed class PrepResize(
         await notifier.InstanceAsync(context, instance, ResizeEvents.PrepStart(request.Flavor), cancellationToken);
         try
         {
-            await rollback.GuardAsync(context, instance, request.Migration, () => PrepareAsync(context, request, cancellationToken), cancellationToken);
+            await (comes
+                ? GuardAsync(context, request, cancellationToken)
+                : rollback.GuardAsync(context, instance, request.Migration, () => PrepareAsync(context, request, cancellationToken), cancellationToken));
         }
         finally
         {
@@ -72,7 +72,7 @@ internal sealed class PrepResize(
 
         // (3)
         await serverGroups.CheckAsync(context, instance, request.RequestSpec, cancellationToken);
-        if (flavor.Id == instance.InstanceTypeId)
+        if (flavor.Id == instance.InstanceTypeId && instance.Host == host.Name)
         {
             throw new UnableToMigrateToSelfException(instance.Uuid, host.Name);
         }
@@ -86,14 +86,38 @@ internal sealed class PrepResize(
         await resources.ClaimMoveAsync(context, instance, flavor, request.Node, request.Migration, cancellationToken);
 
         // (6)
+        if (instance.Host != host.Name)
+        {
+            await moves.EnsureImageAsync(context, instance, cancellationToken);
+        }
+
+        // (7)
         await compute.ResizeInstanceAsync(
             context, instance, request.Migration, request.Image, flavor, request.RequestSpec, request.CleanShutdown, cancellationToken);
     }
 
-    /// <summary>Hands the resize to the next host of the scheduler's choice where there is one; it is not this host's server that fails.</summary>
-    private async Task RefuseAsync(RequestContext context, Request request)
+    /// <summary>The instance is on another host, where nothing has been done to it yet.</summary>
+    private async Task GuardAsync(RequestContext context, Request request, CancellationToken cancellationToken)
     {
-        var failure = new NotSupportedByDriverException(NotElsewhere);
+        try
+        {
+            await PrepareAsync(context, request, cancellationToken);
+        }
+        catch (Exception e) when (e is InstanceNotFoundException or UnexpectedDeletingTaskStateException && !cancellationToken.IsCancellationRequested)
+        {
+            await rollback.AbandonAsync(context, request.Migration, CancellationToken.None);
+            throw;
+        }
+        catch (Exception e) when (e is not UnexpectedTaskStateException && !cancellationToken.IsCancellationRequested)
+        {
+            await moves.LeaveAsync(context, request.Instance);
+            await HandOnAsync(context, request, e as OutcomeException ?? new ResizeException($"host {host.Name} cannot take it: {FaultText.Message(e)}", e));
+        }
+    }
+
+    /// <summary>Hands the resize to the next host of the scheduler's choice where there is one; it is not this host's server that fails.</summary>
+    private async Task HandOnAsync(RequestContext context, Request request, OutcomeException failure)
+    {
         var arguments = new JObject
         {
             ["filter_properties"] = request.FilterProperties?.DeepClone(),

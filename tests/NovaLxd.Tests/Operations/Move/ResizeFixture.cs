@@ -10,6 +10,7 @@ using NovaLxd.Resources;
 using NovaLxd.TestCloud.Conductor;
 using NovaLxd.TestCloud.Http;
 using NovaLxd.Tests.Fakes;
+using NovaLxd.Transfer;
 using NovaLxd.Virt;
 
 namespace NovaLxd.Tests.Operations.Move;
@@ -35,6 +36,9 @@ public abstract class ResizeFixture : IAsyncLifetime
         Plane.Conductor.Migrations.Add(MigrationRow);
     }
 
+    /// <summary>The channel to other hosts; closed as a rule.</summary>
+    private protected virtual TransferOptions Transfer => new();
+
     /// <summary>The end of the service.</summary>
     private protected CancellationTokenSource Stopping { get; set; } = new();
 
@@ -55,7 +59,7 @@ public abstract class ResizeFixture : IAsyncLifetime
         Plane.Services.AddLogging();
         Plane.Services.AddOpenStack(_ => openStack);
         Plane.Services.AddSingleton<IRpcTransport>(Plane.Transport).AddSingleton(identity).AddSingleton(new ServiceHost(TestPlane.HostName)).AddSingleton<Leftovers>();
-        Plane.AddMoves(service);
+        Plane.AddMoves(service, Transfer);
         Plane.Context = Plane.Context.With("auth_token", Cloud.Keystone.IssueToken("alice", "demo").Value);
         Services = Plane.Services.BuildServiceProvider();
 
@@ -82,7 +86,7 @@ public abstract class ResizeFixture : IAsyncLifetime
         Cloud.Placement.Allocate(Plane.Instance.Uuid, _provider, "p", "u", ("MEMORY_MB", 512));
     }
 
-    public async Task DisposeAsync()
+    public virtual async Task DisposeAsync()
     {
         Stopping.Dispose();
         await Services.DisposeAsync();
