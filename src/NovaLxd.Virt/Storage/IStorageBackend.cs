@@ -69,11 +69,17 @@ internal interface IStorageBackend
     /// <exception cref="ContainerStateException">Somebody else uses it.</exception>
     Task<(RootForm Form, PackedFile File)> PackRootfsAsync(Guid id, CancellationToken cancellationToken);
 
+    /// <summary>Its further disks, in their order, likewise.</summary>
+    Task<IReadOnlyList<PackedFile>> PackDisksAsync(Guid id, CancellationToken cancellationToken);
+
     /// <summary>An image as a tar archive to be read, kept beside the root file system of a container until the file's disposal.</summary>
     Task<PackedFile> PackImageAsync(Guid id, string key, CancellationToken cancellationToken);
 
     /// <summary>An empty file for what comes from another host. Until <see cref="CompleteArrivalAsync"/> it is no root file system, and Delete removes it.</summary>
     Task<SafeFileHandle> StartArrivalAsync(Guid id, ArrivingKind kind, long size, CancellationToken cancellationToken);
+
+    /// <summary>The same for a further disk.</summary>
+    Task<SafeFileHandle> StartDiskArrivalAsync(Guid id, int number, long size, CancellationToken cancellationToken);
 
     /// <summary>The archive of the image that came.</summary>
     Task<Stream> OpenArrivedImageAsync(Guid id);
@@ -98,9 +104,10 @@ internal enum ArrivingKind
 /// <param name="Id">Of the container.</param>
 /// <param name="ImageKey">The image below it, which is here.</param>
 /// <param name="SizeBytes">Null: no limit; then it came as an archive.</param>
+/// <param name="DiskCount">How many further disks came.</param>
 /// <param name="IdMap">The ids the container has here.</param>
 /// <param name="SourceIdBase">The first id of its files where it comes from.</param>
-internal sealed record RootfsArrival(Guid Id, string ImageKey, long? SizeBytes, IdMap? IdMap, uint? SourceIdBase);
+internal sealed record RootfsArrival(Guid Id, string ImageKey, long? SizeBytes, int DiskCount, IdMap? IdMap, uint? SourceIdBase);
 
 /// <summary>A file that is held as it is until disposal.</summary>
 /// <param name="handle">Open for reading; taken over.</param>

@@ -8,10 +8,11 @@ internal sealed class ContainerDeparture : IContainerDeparture
     private readonly IStorageBackend _storage;
     private readonly List<DepartingFile> _files = [];
 
-    public ContainerDeparture(ContainerRecord record, IStorageBackend storage, RootForm form, PackedFile root, PackedFile? drive)
+    public ContainerDeparture(ContainerRecord record, IStorageBackend storage, RootForm form, PackedFile root, IReadOnlyList<PackedFile> disks, PackedFile? drive)
     {
         _storage = storage;
         _files.Add(new DepartingFile(ContainerManifest.RootPart, root));
+        _files.AddRange(disks.Select((disk, number) => new DepartingFile(ContainerManifest.DiskPart(number), disk)));
         if (drive is not null)
         {
             _files.Add(new DepartingFile(ContainerManifest.DrivePart, drive));

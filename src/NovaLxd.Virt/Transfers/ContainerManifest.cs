@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -15,6 +16,8 @@ public sealed record ContainerManifest
     /// <summary>Name of the part that holds the drive, as a tar archive; only when the container has one.</summary>
     public const string DrivePart = "drive";
 
+    private const string DiskPrefix = "disk";
+
     public required ContainerSpec Spec { get; init; }
 
     public required RootForm Root { get; init; }
@@ -25,6 +28,14 @@ public sealed record ContainerManifest
     public required IReadOnlyList<TransferPart> Parts { get; init; }
 
     public TransferPart? Find(string part) => Parts.FirstOrDefault(p => p.Name == part);
+
+    /// <summary>Name of the part that holds a further disk (<see cref="ContainerSpec.Disks"/>), an ext4 file system.</summary>
+    public static string DiskPart(int number) => string.Create(CultureInfo.InvariantCulture, $"{DiskPrefix}{number}");
+
+    /// <summary>The number of the disk that a part holds; null: it holds something else.</summary>
+    public static int? DiskOf(string part) =>
+        part.StartsWith(DiskPrefix, StringComparison.Ordinal) && int.TryParse(part.AsSpan(DiskPrefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+        && DiskPart(number) == part ? number : null;
 
     /// <summary>Whether both speak of the same container in the same state, with or without its image.</summary>
     public bool IsOfSame(ContainerManifest other) => WithoutImage().ToJson().AsSpan().SequenceEqual(other.WithoutImage().ToJson());

@@ -30,14 +30,20 @@ internal sealed class ContainerTransfers(
 
         record = await release.ReleaseAsync(record, known, cancellationToken).ConfigureAwait(false);
         var root = await storage.PackRootfsAsync(id, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<PackedFile> disks = [];
         try
         {
+            disks = await storage.PackDisksAsync(id, cancellationToken).ConfigureAwait(false);
             var drive = record.Spec.Drive is null ? null : await ContainerDrives.PackAsync(store.Folder(id), cancellationToken).ConfigureAwait(false);
-            return new ContainerDeparture(record, storage, root.Form, root.File, drive);
+            return new ContainerDeparture(record, storage, root.Form, root.File, disks, drive);
         }
         catch
         {
-            root.File.Dispose();
+            foreach (var file in disks.Prepend(root.File))
+            {
+                file.Dispose();
+            }
+
             throw;
         }
     }
@@ -96,7 +102,7 @@ internal sealed class ContainerTransfers(
         }
 
         var root = manifest.Find(ContainerManifest.RootPart);
-        if (root is null || manifest.Parts.Any(p => !PartNames.Contains(p.Name) || p.Size < 0 || p.DataBytes < 0)
+        if (root is null || manifest.Parts.Any(p => !IsKnown(p, spec) || p.Size < 0 || p.DataBytes < 0)
             || manifest.Parts.DistinctBy(p => p.Name).Count() != manifest.Parts.Count)
         {
             throw new TransferRefusedException($"The parts of the container are wrong: {string.Join(", ", manifest.Parts)}.");
@@ -113,18 +119,26 @@ internal sealed class ContainerTransfers(
                 $"The root disk is to have {spec.RootDiskBytes?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "no limit"}, and comes as {manifest.Root} of {root.Size} bytes.");
         }
 
+        if (spec.Disks.Where((disk, number) => manifest.Find(ContainerManifest.DiskPart(number)) is not { } part || part.Size > disk.SizeBytes).Any())
+        {
+            throw new TransferRefusedException("The container has a further disk that does not come, or comes larger than it is to be.");
+        }
+
         if (spec.Security.Privileged != manifest.IdMapBase is null)
         {
             throw new TransferRefusedException("The container is privileged and has ids of its own, or neither.");
         }
     }
 
+    private static bool IsKnown(TransferPart part, ContainerSpec spec) =>
+        ContainerManifest.DiskOf(part.Name) is { } number ? number < spec.Disks.Count : PartNames.Contains(part.Name);
+
     /// <summary>Archives are here twice for a while: as they come, and unpacked.</summary>
     /// <exception cref="OutOfSpaceException"/>
     public async Task CheckRoomAsync(ContainerManifest manifest, CancellationToken cancellationToken)
     {
         var (total, used) = await storage.GetCapacityAsync(cancellationToken).ConfigureAwait(false);
-        var needed = manifest.Parts.Sum(p => p.Name == ContainerManifest.RootPart && manifest.Root == RootForm.Disk ? (decimal)p.DataBytes : 2m * p.DataBytes);
+        var needed = manifest.Parts.Sum(p => IsDisk(p, manifest) ? (decimal)p.DataBytes : 2m * p.DataBytes);
         if (needed > total - used - Reserve)
         {
             throw new OutOfSpaceException(
@@ -132,11 +146,16 @@ internal sealed class ContainerTransfers(
         }
     }
 
+    private static bool IsDisk(TransferPart part, ContainerManifest manifest) =>
+        ContainerManifest.DiskOf(part.Name) is not null || (part.Name == ContainerManifest.RootPart && manifest.Root == RootForm.Disk);
+
     /// <summary>Makes an empty file for a part.</summary>
     public async Task<SafeFileHandle> OpenAsync(ContainerRecord record, RootForm form, TransferPart part, CancellationToken cancellationToken) => part.Name switch
     {
         ContainerManifest.DrivePart => ContainerDrives.StartArrival(store.Folder(record.Id), part.Size),
         ContainerManifest.ImagePart => await storage.StartArrivalAsync(record.Id, ArrivingKind.Image, part.Size, cancellationToken).ConfigureAwait(false),
+        _ when ContainerManifest.DiskOf(part.Name) is { } number =>
+            await storage.StartDiskArrivalAsync(record.Id, number, part.Size, cancellationToken).ConfigureAwait(false),
         _ => await storage.StartArrivalAsync(
             record.Id, form == RootForm.Disk ? ArrivingKind.Disk : ArrivingKind.Layer, part.Size, cancellationToken).ConfigureAwait(false),
     };
@@ -158,7 +177,7 @@ internal sealed class ContainerTransfers(
         }
 
         await storage.CompleteArrivalAsync(
-            new RootfsArrival(record.Id, key, record.Spec.RootDiskBytes, record.IdMap, manifest.IdMapBase), cancellationToken).ConfigureAwait(false);
+            new RootfsArrival(record.Id, key, record.Spec.RootDiskBytes, record.Spec.Disks.Count, record.IdMap, manifest.IdMapBase), cancellationToken).ConfigureAwait(false);
         if (record.Spec.Drive is not null)
         {
             await ContainerDrives.CompleteArrivalAsync(store.Folder(record.Id), cancellationToken).ConfigureAwait(false);

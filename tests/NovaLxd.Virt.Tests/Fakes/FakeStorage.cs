@@ -85,6 +85,10 @@ internal sealed class FakeStorage(Journal journal) : IStorageBackend
 
     public Task<(RootForm Form, PackedFile File)> PackRootfsAsync(Guid id, CancellationToken cancellationToken) => throw new NotSupportedException();
 
+    public Task<IReadOnlyList<PackedFile>> PackDisksAsync(Guid id, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+    public Task<SafeFileHandle> StartDiskArrivalAsync(Guid id, int number, long size, CancellationToken cancellationToken) => throw new NotSupportedException();
+
     public Task<PackedFile> PackImageAsync(Guid id, string key, CancellationToken cancellationToken) => throw new NotSupportedException();
 
     public Task<SafeFileHandle> StartArrivalAsync(Guid id, ArrivingKind kind, long size, CancellationToken cancellationToken) => throw new NotSupportedException();

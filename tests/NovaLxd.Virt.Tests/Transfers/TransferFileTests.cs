@@ -90,6 +90,8 @@ public sealed class TransferFileTests : IDisposable
 
     [Theory]
     [InlineData("root", "disk")]
+    [InlineData("root", "disk0")]
+    [InlineData("root", "disk00")]
     [InlineData("../../etc/passwd")]
     [InlineData("image")]
     [InlineData("root", "root")]
@@ -107,6 +109,19 @@ public sealed class TransferFileTests : IDisposable
         Assert.Throws<TransferRefusedException>(() => ContainerTransfers.Check(Manifest() with { Root = RootForm.Layer }));
         Assert.Throws<TransferRefusedException>(() => ContainerTransfers.Check(Manifest() with { IdMapBase = null }));
         Assert.Throws<TransferRefusedException>(() => ContainerTransfers.Check(Manifest() with { Spec = Manifest().Spec with { Name = "../a" } }));
+    }
+
+    [Fact]
+    public void EachFurtherDiskComesAndNoOther()
+    {
+        var spec = Manifest().Spec with { Disks = [new DiskSpec("/mnt", 16 << 20), new DiskSpec("/media/a", 32 << 20)] };
+        ContainerTransfers.Check(With(("disk0", 16 << 20), ("disk1", 32 << 20)));
+        Assert.Throws<TransferRefusedException>(() => ContainerTransfers.Check(With(("disk0", 16 << 20))));
+        Assert.Throws<TransferRefusedException>(() => ContainerTransfers.Check(With(("disk0", 17 << 20), ("disk1", 32 << 20))));
+        Assert.Throws<TransferRefusedException>(() => ContainerTransfers.Check(With(("disk0", 16 << 20), ("disk1", 32 << 20), ("disk2", 1))));
+
+        ContainerManifest With(params (string Name, long Size)[] parts) =>
+            Manifest() with { Spec = spec, Parts = [.. parts.Prepend(("root", 1 << 20)).Select(part => new TransferPart(part.Item1, part.Item2, 1))] };
     }
 
     [Fact]

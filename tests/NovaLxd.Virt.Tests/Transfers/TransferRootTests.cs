@@ -72,13 +72,13 @@ public sealed class TransferRootTests : IAsyncLifetime
     [InlineData(false)]
     public async Task AContainerRunsOnTheOtherHostWithEverythingItHad(bool limited)
     {
-        var spec = await CreateAsync(limited ? 64L << 20 : null, Drive);
+        var spec = await CreateAsync(limited ? 64L << 20 : null, Drive, new DiskSpec("/mnt", 32 << 20), new DiskSpec("/media/ephemeral1", 32 << 20));
         await ShellAsync(_source, spec.Id, """
             echo kept > /root/note; cp /bin/busybox /root/suid; chown 1000:2000 /root/suid; chmod 4750 /root/suid
             ln /root/note /root/other; rm /etc/motd; mkdir -p /var/a/b; mkfifo /var/pipe; ln -s /nowhere /var/link
             dd if=/dev/zero of=/root/sparse bs=1 count=1 seek=20000000
             rm -r /etc/conf.d; mkdir /etc/conf.d; touch /etc/conf.d/own
-            touch -t 200001020304.05 /root/note; sync
+            touch -t 200001020304.05 /root/note; echo scratch > /mnt/data; chown 1000:2000 /mnt/data; sync
             """);
         await StopAsync(spec.Id);
         var upper = await UpperAsync(_source, spec.Id);
@@ -103,7 +103,9 @@ public sealed class TransferRootTests : IAsyncLifetime
         Assert.Equal("{}600 0", await ShellAsync(_target, spec.Id, "cd /config-drive/openstack; cat meta_data.json; stat -c '%a %u' meta_data.json"));
         Assert.Equal("CD001", await ShellAsync(_target, spec.Id, "dd if=/dev/disk/by-label/config-2 bs=1 skip=32769 count=5 2>/dev/null"));
         Assert.StartsWith("2000-01-02 03:04:05", await ShellAsync(_target, spec.Id, "stat -c %y /root/note"), StringComparison.Ordinal);
-        await ShellAsync(_target, spec.Id, "touch /root/new /etc/new");
+        Assert.Equal("scratch1000 2000", await ShellAsync(_target, spec.Id, "cat /mnt/data | tr -d '\\n'; stat -c '%u %g' /mnt/data"));
+        Assert.Equal("2", await ShellAsync(_target, spec.Id, "grep -cE ' (/mnt|/media/ephemeral1) ext4 ' /proc/mounts"));
+        await ShellAsync(_target, spec.Id, "touch /root/new /etc/new /media/ephemeral1/new");
         await Driver(_target).StopAsync(spec.Id, TimeSpan.Zero, Token);
 
         var moved = GetXattr(await UpperAsync(_target, spec.Id), "root/suid", Xattr.SecurityCapability);
@@ -268,9 +270,9 @@ public sealed class TransferRootTests : IAsyncLifetime
         return parts;
     }
 
-    private async Task<ContainerSpec> CreateAsync(long? size, DriveSpec? drive = null)
+    private async Task<ContainerSpec> CreateAsync(long? size, DriveSpec? drive = null, params DiskSpec[] disks)
     {
-        var spec = new ContainerSpec { Id = Guid.NewGuid(), Name = $"{_mark}-1", Hostname = "guest", ImageKey = ImageKey, RootDiskBytes = size, Drive = drive };
+        var spec = new ContainerSpec { Id = Guid.NewGuid(), Name = $"{_mark}-1", Hostname = "guest", ImageKey = ImageKey, RootDiskBytes = size, Drive = drive, Disks = disks };
         await Driver(_source).CreateAsync(spec, Token);
         await Driver(_source).StartAsync(spec.Id, Token);
         return spec;

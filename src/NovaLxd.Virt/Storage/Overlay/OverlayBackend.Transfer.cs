@@ -23,6 +23,30 @@ internal sealed partial class OverlayBackend
         return (RootForm.Disk, new PackedFile(await _disks.LockAsync(paths.Image, cancellationToken).ConfigureAwait(false), null));
     }
 
+    public async Task<IReadOnlyList<PackedFile>> PackDisksAsync(Guid id, CancellationToken cancellationToken)
+    {
+        using var held = await _locks.EnterAsync(id, cancellationToken).ConfigureAwait(false);
+        var paths = PathsOf(id);
+        var record = StorageJson.Read(paths.Record, StorageJson.Default.RootfsRecord) ?? throw new ContainerNotFoundException(id);
+        var packed = new List<PackedFile>();
+        try
+        {
+            for (var number = 0; number < record.DiskCount; number++)
+            {
+                var disk = paths.FurtherDisk(number);
+                await Ext4Resize.TakeBackAsync(disk.Image, disk.ResizeJournal, cancellationToken).ConfigureAwait(false);
+                packed.Add(new PackedFile(await _disks.LockAsync(disk.Image, cancellationToken).ConfigureAwait(false), null));
+            }
+        }
+        catch
+        {
+            packed.ForEach(file => file.Dispose());
+            throw;
+        }
+
+        return packed;
+    }
+
     public async Task<PackedFile> PackImageAsync(Guid id, string key, CancellationToken cancellationToken)
     {
         var folder = Path.GetDirectoryName(await _work.RunAsync(() => _store.RootOf(key), cancellationToken).ConfigureAwait(false))!;
@@ -33,7 +57,21 @@ internal sealed partial class OverlayBackend
     public async Task<SafeFileHandle> StartArrivalAsync(Guid id, ArrivingKind kind, long size, CancellationToken cancellationToken)
     {
         using var held = await _locks.EnterAsync(id, cancellationToken).ConfigureAwait(false);
-        return await _work.RunAsync(() => StartArrival(PathsOf(id), kind, size), cancellationToken).ConfigureAwait(false);
+        var paths = PathsOf(id);
+        var path = kind switch
+        {
+            ArrivingKind.Disk => paths.Image,
+            ArrivingKind.Layer => paths.LayerArchive,
+            _ => paths.ImageArchive,
+        };
+        return await _work.RunAsync(() => StartArrival(paths, path, size), cancellationToken).ConfigureAwait(false);
+    }
+
+    public async Task<SafeFileHandle> StartDiskArrivalAsync(Guid id, int number, long size, CancellationToken cancellationToken)
+    {
+        using var held = await _locks.EnterAsync(id, cancellationToken).ConfigureAwait(false);
+        var paths = PathsOf(id);
+        return await _work.RunAsync(() => StartArrival(paths, paths.FurtherDisk(number).Image, size), cancellationToken).ConfigureAwait(false);
     }
 
     public Task<Stream> OpenArrivedImageAsync(Guid id) => Task.FromResult<Stream>(File.OpenRead(PathsOf(id).ImageArchive));
@@ -70,15 +108,9 @@ internal sealed partial class OverlayBackend
         undo.Keep();
     }
 
-    private SafeFileHandle StartArrival(RootfsPaths paths, ArrivingKind kind, long size)
+    private static SafeFileHandle StartArrival(RootfsPaths paths, string path, long size)
     {
         Directory.CreateDirectory(paths.Container);
-        var path = kind switch
-        {
-            ArrivingKind.Disk => paths.Image,
-            ArrivingKind.Layer => paths.LayerArchive,
-            _ => paths.ImageArchive,
-        };
         File.Delete(path);
         var file = TreeArchive.Create(path);
         RandomAccess.SetLength(file, size);
@@ -118,7 +150,7 @@ internal sealed partial class OverlayBackend
             Unmount(paths);
         }
 
-        var record = new RootfsRecord(arrival.Id, arrival.ImageKey, arrival.SizeBytes, arrival.IdMap?.HostBase, _time.GetUtcNow());
+        var record = new RootfsRecord(arrival.Id, arrival.ImageKey, arrival.SizeBytes, arrival.IdMap?.HostBase, _time.GetUtcNow(), arrival.DiskCount);
         StorageJson.Write(paths.Container, RootfsPaths.RecordName, record, StorageJson.Default.RootfsRecord);
         DeleteArchives(paths);
         return true;
