@@ -198,15 +198,6 @@ public sealed class RebuildTests(Broker broker) : IAsyncLifetime
         await AssertStateAsync("active", 1, ContainerState.Running);
     }
 
-    [Fact]
-    public async Task AnEvacuationIsRefused()
-    {
-        Assert.Equal("Error", await _site.RebuildAsync(_server, Image, new JObject { ["recreate"] = true }));
-
-        Assert.Contains("Evacuating", _site.Fault(_server), StringComparison.Ordinal);
-        await AssertStateAsync("active", 1, ContainerState.Running);
-    }
-
     private (string Image, JObject More) Impossible(string what)
     {
         switch (what)

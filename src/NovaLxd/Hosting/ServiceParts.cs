@@ -119,6 +119,7 @@ internal static class ServiceParts
         services.AddSingleton<InstanceSize>();
         services.AddSingleton<ResizeRollback>();
         services.AddSingleton<HostMoves>();
+        services.AddSingleton<Evacuation>();
         services.AddSingleton<BuildFailures>();
 
         services.AddSingleton<NetworkInfoReader>();
@@ -139,6 +140,7 @@ internal static class ServiceParts
         services.AddSingleton<SchedulerNotifier>();
         services.AddSingleton<ServerGroupPolicy>();
         services.AddSingleton<ResourceTracker>();
+        services.AddSingleton<EvacuationClaims>();
     }
 
     private static void AddTransfer(IServiceCollection services)
@@ -159,6 +161,7 @@ internal static class ServiceParts
         services.AddSingleton<ServiceRecord>();
         services.AddSingleton<NodeRegistration>();
         services.AddSingleton<ResizeRecovery>();
+        services.AddSingleton<EvacuationRecovery>();
         services.AddSingleton<InitHost>();
         services.AddSingleton<ShelveRecovery>();
         services.AddSingleton<MoveRecovery>();

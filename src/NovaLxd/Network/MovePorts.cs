@@ -90,6 +90,22 @@ internal sealed class MovePorts(NeutronClient neutron, ILogger<MovePorts> logger
         }
     }
 
+    /// <summary>The ports that are on the instance's host say to which they go, until they are bound to it.</summary>
+    public async Task AnnounceAsync(RequestContext context, Instance instance, string host, CancellationToken cancellationToken)
+    {
+        var caller = Callers.Service(context);
+        var query = new PortQuery { DeviceId = instance.Uuid, TenantId = instance.ProjectId, HostId = instance.Host };
+        foreach (var port in await neutron.ListPortsAsync(caller, query, cancellationToken))
+        {
+            if (port.HostId != host && (string?)port.Profile?[MigratingTo] != host)
+            {
+                var profile = (JObject?)port.Profile?.DeepClone() ?? [];
+                profile[MigratingTo] = host;
+                await neutron.UpdatePortAsync(caller, port.Id, new PortUpdate { Profile = profile }, cancellationToken);
+            }
+        }
+    }
+
     /// <summary>Binds to a host what is bound to another, or to none.</summary>
     public async Task FinishAsync(RequestContext context, Instance instance, string host, CancellationToken cancellationToken)
     {

@@ -7,7 +7,6 @@ using NovaLxd.Network;
 using NovaLxd.Objects;
 using NovaLxd.OpenStack.Placement;
 using NovaLxd.Outcomes;
-using NovaLxd.Resources;
 
 namespace NovaLxd.Operations;
 
@@ -23,7 +22,6 @@ internal sealed class Leftovers(
     ConductorClient conductor,
     IRpcTransport transport,
     PlacementAllocations placement,
-    NodeIdentity identity,
     ServiceHost host,
     ILogger<Leftovers> logger)
 {
@@ -79,27 +77,6 @@ internal sealed class Leftovers(
             await conductor.CreateAsync(request.Context, InstanceFaults.From(request.Failure, instance.Uuid, host.Name), token);
             logger.LogWarning("Resize handed to another host: {Reason}", request.Failure.Message);
         }, ConductorLimit);
-    }
-
-    /// <summary>The allocation on the host that failed stays: when that host comes back, the instance is still there.</summary>
-    public async Task<bool> EvacuateAsync(RefusedRequest request)
-    {
-        if (request.Migration is { } migration)
-        {
-            await TryAsync("migration", async token =>
-            {
-                migration.Status = "failed";
-                await conductor.SaveAsync(request.Context, migration, token);
-            });
-        }
-
-        if (request.Instance is { } instance)
-        {
-            await TryAsync("allocation on this host", token => placement.RemoveProviderTreeFromAllocationAsync(
-                Callers.Service(request.Context), instance.Uuid, identity.Uuid, token));
-        }
-
-        return false;
     }
 
     private static JObject MigrateServer(RefusedRequest request, Instance instance, JObject properties) => new()

@@ -76,6 +76,8 @@ internal static class FaultTranslation
         Out<ResizeException>("ResizeError"),
         Out<TransferFailedException>("ResizeError"),
         Out<HandedBackException>("ResizeError"),
+        Out<InstanceExistsException>("InstanceExists"),
+        Out<InvalidSharedStorageException>("InvalidSharedStorage"),
         Out<UnableToMigrateToSelfException>("UnableToMigrateToSelf"),
         Out<MigrationPreCheckException>("MigrationPreCheckError"),
         Out<ConsoleNotAvailableException>("ConsoleNotAvailable"),

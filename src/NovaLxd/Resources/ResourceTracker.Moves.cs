@@ -81,6 +81,36 @@ internal sealed partial class ResourceTracker
         await scheduler.InstanceChangedAsync(context, instance, cancellationToken);
     }
 
+    /// <summary>An instance that was to come here from another host does not.</summary>
+    public async Task DropArrivalAsync(RequestContext context, Instance instance, CancellationToken cancellationToken)
+    {
+        using var held = await EnterAsync(cancellationToken);
+        _tracked.Remove(instance.Uuid);
+        await SaveUsageAsync(context, cancellationToken);
+    }
+
+    /// <summary>
+    /// An evacuated instance is this host's: (1) its row says so (2) the migration is over, and only then. In one go, for whoever makes the books anew meanwhile
+    /// goes by either.
+    /// </summary>
+    public async Task FinishEvacuationAsync(RequestContext context, Instance instance, Migration migration, CancellationToken cancellationToken)
+    {
+        using var held = await EnterAsync(cancellationToken);
+
+        // (1)
+        var node = _node ?? await conductor.GetComputeNodeByUuidAsync(context, identity.Uuid, cancellationToken);
+        ApplyContext(instance, "new_");
+        instance.PlaceOn(options.Host, node.HypervisorHostname, node.Id);
+        await conductor.SaveAsync(context, instance, cancellationToken);
+        await conductor.DropMigrationContextAsync(context, instance, cancellationToken);
+        _tracked[instance.Uuid] = TrackedInstance.From(instance) with { Held = null };
+        await SaveUsageAsync(context, cancellationToken);
+
+        // (2)
+        migration.Status = "done";
+        await conductor.SaveAsync(context, migration, cancellationToken);
+    }
+
     /// <summary>Puts what the claim foresaw into the instance, or what was there before it (apply_migration_context, revert_migration_context).</summary>
     /// <param name="instance">With its context.</param>
     /// <param name="prefix">"new_" or "old_".</param>

@@ -45,9 +45,10 @@ internal sealed record TrackedInstance(ResourceUsage Usage, string? FlavorName, 
             Held = HeldBy(instance),
         };
 
-    /// <summary>Whether a migration of the instance is more than history (nova/compute/resource_tracker.py:_instance_in_resize_state).</summary>
-    public static bool IsMoving(Instance instance) => instance.VmState == Objects.VmState.Resized
-        || ResizeTasks.Contains(instance.TaskState) || instance.TaskState == Objects.TaskState.ResizeReverting;
+    /// <summary>Whether it is on its way from one host to another, by a resize or an evacuation (nova/compute/resource_tracker.py:_instance_in_resize_state).</summary>
+    public static bool IsMoving(Instance instance) => instance.VmState == Objects.VmState.Resized || ResizeTasks.Contains(instance.TaskState)
+        || instance.TaskState is Objects.TaskState.ResizeReverting
+            or Objects.TaskState.Rebuilding or Objects.TaskState.RebuildBlockDeviceMapping or Objects.TaskState.RebuildSpawning;
 
     /// <summary>Before the resize is finished the new flavor, and afterwards the old one, until it is confirmed.</summary>
     private static ResourceUsage? HeldBy(Instance instance)

@@ -35,6 +35,7 @@ internal sealed class InitHost(
     InstanceRescue rescue,
     ResizeRecovery resizes,
     ShelveRecovery shelved,
+    EvacuationRecovery evacuations,
     InstanceOptions instanceOptions,
     ServiceOptions options,
     ILogger<InitHost> logger)
@@ -45,8 +46,10 @@ internal sealed class InitHost(
     /// <exception cref="TimeoutException">The conductor does not answer. All of it may be repeated.</exception>
     public async Task RunAsync(RequestContext context, CancellationToken cancellationToken)
     {
+        var departed = await evacuations.RemoveDepartedAsync(context, cancellationToken);
+        await evacuations.SettleArrivalsAsync(context, cancellationToken);
         var instances = await conductor.GetInstancesByHostAsync(context, options.Host, Attributes, cancellationToken);
-        foreach (var instance in instances)
+        foreach (var instance in instances.Where(i => !departed.Contains(i.Uuid)))
         {
             using var scope = logger.BeginScope(new LogSubject(InstanceUuid: Guid.Parse(instance.Uuid)));
             try

@@ -117,12 +117,22 @@ internal sealed class ControlPlane : IAsyncDisposable
         },
         new JObject { ["read_deleted"] = "yes" }))!;
 
-    /// <summary>Tells the compute service about a port, as the API does on Neutron's word.</summary>
+    /// <summary>Tells the compute services about a port, as the API does on Neutron's word: both ends of a move that is under way.</summary>
     public async Task SendEventAsync(string uuid, string name, string tag)
     {
         var instance = await GetInstanceAsync(uuid);
-        await SendEventAsync((string?)instance["nova_object.data"]!["host"] ?? _host, instance, uuid, name, tag);
+        var host = (string?)instance["nova_object.data"]!["host"] ?? _host;
+        foreach (var recipient in HostsOfMove(uuid).Prepend(host).Distinct())
+        {
+            await SendEventAsync(recipient, instance, uuid, name, tag);
+        }
     }
+
+    /// <summary>nova/compute/api.py:_get_relevant_hosts.</summary>
+    private IReadOnlyList<string> HostsOfMove(string uuid) => Conductor.Locked<IReadOnlyList<string>>(c =>
+        c.Instances[uuid]["migration_context"] is JObject { HasValues: true } && c.Migrations.LastOrDefault(m => (string?)m["instance_uuid"] == uuid) is { } migration
+            ? [.. new[] { (string?)migration["source_compute"], (string?)migration["dest_compute"] }.OfType<string>()]
+            : []);
 
     private async Task SendEventAsync(string host, JObject instance, string uuid, string name, string tag) => await Api.CastAsync(
         new RpcTarget(EventTopic, host, null, "6.0"),

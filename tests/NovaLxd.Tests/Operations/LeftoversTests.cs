@@ -109,21 +109,6 @@ public sealed class LeftoversTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task AnEvacuatedServerKeepsWhatItHasOnItsOwnHost()
-    {
-        Move("cmp2");
-        Allocate(_plane.Instance.Uuid, There, 2);
-        _cloud.Placement.Consumers[_plane.Instance.Uuid].Allocations[Here] = new() { ["VCPU"] = 2 };
-        var migration = NovaObject.As<Migration>((JObject)MoveArguments()["migration"]!);
-        var leftovers = _plane.Services.BuildServiceProvider().GetRequiredService<Leftovers>();
-
-        await leftovers.EvacuateAsync(new RefusedRequest(_plane.Context, _plane.Instance, migration, [], new NotSupportedByDriverException("no")));
-
-        Assert.Equal(There, Assert.Single(_cloud.Placement.Consumers[_plane.Instance.Uuid].Allocations).Key);
-        Assert.Equal("failed", (string?)_plane.Conductor.Migrations[0]["status"]);
-    }
-
-    [Fact]
     public async Task TheReasonIsToldWhenPlacementIsAway()
     {
         await _cloud.Placement.GoDownAsync();

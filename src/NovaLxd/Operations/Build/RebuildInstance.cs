@@ -1,7 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Newtonsoft.Json.Linq;
 using NovaLxd.Conductor;
-using NovaLxd.Configuration;
 using NovaLxd.Images;
 using NovaLxd.Instances;
 using NovaLxd.Messaging;
@@ -30,8 +29,7 @@ internal sealed class RebuildInstance(
     InstanceStop stop,
     InstanceErrors errors,
     ResourceTracker resources,
-    Leftovers leftovers,
-    ServiceOptions options,
+    Evacuation evacuation,
     InstanceOptions instanceOptions,
     INotifier notifier,
     TimeProvider time,
@@ -69,7 +67,8 @@ internal sealed class RebuildInstance(
     {
         if (request.Recreate)
         {
-            await RefuseEvacuationAsync(context, request);
+            await evacuation.RunAsync(context, request, cancellationToken);
+            return default;
         }
 
         try
@@ -182,34 +181,13 @@ internal sealed class RebuildInstance(
         if (stopped)
         {
             logger.LogInformation("The instance was stopped and is so again.");
-            await StopAsync(context, instance, cancellationToken);
+            await stop.StopAgainAsync(context, instance, cancellationToken);
         }
 
         await resources.InstanceChangedAsync(context, instance, cancellationToken);
         await notifier.InstanceAsync(
             context, instance, InstanceEvent.RebuildEnd(image.Name, networkInfo) with { BlockDevices = request.Disks }, cancellationToken);
         logger.LogInformation("The instance was rebuilt from image {Image}.", image.Id);
-    }
-
-    /// <summary>With an event of its own, as a stop that somebody asked for.</summary>
-    private async Task StopAsync(RequestContext context, Instance instance, CancellationToken cancellationToken)
-    {
-        const string Event = "compute_stop_instance";
-        instance.TaskState = TaskState.PoweringOff;
-        instance.Progress = 0;
-        await conductor.SaveAsync(context, instance, cancellationToken);
-        await conductor.EventStartAsync(context, instance.Uuid, Event, options.Host, cancellationToken);
-        try
-        {
-            await stop.StopAsync(context, instance, clean: false, cancellationToken);
-        }
-        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
-        {
-            await conductor.EventFinishAsync(context, instance.Uuid, Event, FaultText.Message(e), FaultText.Details(e), cancellationToken);
-            throw;
-        }
-
-        await conductor.EventFinishAsync(context, instance.Uuid, Event, null, null, cancellationToken);
     }
 
     /// <summary>Who deletes the instance has the last word; that is no failure.</summary>
@@ -230,13 +208,6 @@ internal sealed class RebuildInstance(
         {
             request.Instance.Set("system_metadata", systemMetadata.DeepClone());
         }
-    }
-
-    private async Task RefuseEvacuationAsync(RequestContext context, Request request)
-    {
-        var refusal = new NotSupportedByDriverException("Evacuating a server is not supported by this compute service.");
-        await leftovers.EvacuateAsync(new RefusedRequest(context, request.Instance, request.Migration, [], refusal));
-        throw refusal;
     }
 
     /// <summary>What the new guest is made of.</summary>
