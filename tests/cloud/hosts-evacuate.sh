@@ -1,10 +1,9 @@
 # shellcheck shell=bash
-# Sourced by the cloud lane beside checks.sh: a server of the second host of "stack.sh --hosts 2" is evacuated to the first one when its
+# Sourced by the cloud lanes beside hosts.sh: a server of the second host of "stack.sh --hosts 2" is evacuated to the first one when its
 # host fails, and the second one tidies up when it is back.
 
 # The host is recorded last, after the server is ACTIVE.
-is_on() { [ "$(server_host "$1")" = "$2" ]; }
-server_host() { rest GET compute "/servers/$(server_id "$1")" | jq -r '.server["OS-EXT-SRV-ATTR:host"]'; }
+is_on() { [ "$(host_of "$1")" = "$2" ]; }
 binding_host() { rest GET network "/ports?device_id=$1" | jq -r '.ports[0]["binding:host_id"]'; }
 allocated_on() { rest GET placement "/allocations/$1" | jq '.allocations | length'; }
 on_host2_disk() { find "$HOST2_STATE/instances" -name "*$1*" 2>/dev/null; }
@@ -28,7 +27,7 @@ bring_back_host2() {
 
 boot_on_host2() {
     openstack --os-compute-api-version 2.74 server create --image busybox --flavor m1.nano --network private --key-name stack --host "$HOST2" --wait "$1" > /dev/null
-    { has_status "$1" ACTIVE && is_on "$1" "$HOST2"; } || { echo "$1 is $(server_status "$1") on $(server_host "$1")"; return 1; }
+    { has_status "$1" ACTIVE && is_on "$1" "$HOST2"; } || { echo "$1 is $(server_status "$1") on $(host_of "$1")"; return 1; }
     wait_for 180 guest root "$1" true || { echo "no login on $1"; return 1; }
 }
 
@@ -36,7 +35,7 @@ boot_on_host2() {
 evacuated() {
     local id; id=$(server_id "$1")
     becomes "$1" ACTIVE || { openstack server event list --long "$1"; return 1; }
-    wait_for 60 is_on "$1" "$STACK_HOST" || { echo "$1 is on $(server_host "$1")"; return 1; }
+    wait_for 60 is_on "$1" "$STACK_HOST" || { echo "$1 is on $(host_of "$1")"; return 1; }
     [ "$(binding_host "$id")" = "$STACK_HOST" ] || { echo "its port is bound to $(binding_host "$id")"; return 1; }
     [ "$(addresses_of "$1")" = "$2" ] || { echo "the addresses were $2 and are $(addresses_of "$1")"; return 1; }
     wait_for 300 guest root "$1" true || { echo "no login on $1"; return 1; }
@@ -57,9 +56,4 @@ evacuates() {
     bring_back_host2 || { echo "$HOST2 does not come back"; return 1; }
     { [ $rc = 0 ] && tidied "$id" && becomes evacuee ACTIVE && guest root evacuee true; } || rc=1
     openstack server delete --wait evacuee && [ $rc = 0 ]
-}
-
-check_evacuate() {
-    has_two_hosts || { say "  one host only: nothing is evacuated"; return 0; }
-    check "evacuate, and the host that failed comes back" evacuates
 }

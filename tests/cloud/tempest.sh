@@ -18,6 +18,7 @@ tempest_workspace() {    # tempest_workspace FOLDER
 PASSWORD=$(password)
 AUTH_URL=$AUTH_URL
 REGION=$REGION
+HOSTS=$(rest GET compute '/os-services?binary=nova-compute' | jq '.services | length')
 IMAGE=$(rest GET image '/images?name=busybox' | jq -r '.images[0].id')
 IMAGE_ALT=$(rest GET image '/images?name=debian-12' | jq -r '.images[0].id')
 IMAGE_FILE=$STACK_CACHE/images/busybox.tar.gz
