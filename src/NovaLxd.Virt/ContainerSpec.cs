@@ -99,7 +99,11 @@ public sealed record SecuritySpec
 }
 
 /// <summary>A file put into the root before the first start: absolute path inside, content, permission bits; owned by the container's root.</summary>
-public sealed record InjectedFile(string Path, byte[] Content, int Mode = 0x1A4 /* 0644 */);
+public sealed record InjectedFile(string Path, byte[] Content, int Mode = 0x1A4 /* 0644 */)
+{
+    /// <summary>Null: it takes the place of what the image has. Else it is left out where the image has anything at its path, or at one of these.</summary>
+    public IReadOnlyList<string>? UnlessThere { get; init; }
+}
 
 /// <summary>A network port as the control plane describes it (os-vif's VIF, reduced to what the host needs).</summary>
 public sealed record PortSpec

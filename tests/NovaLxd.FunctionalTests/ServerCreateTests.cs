@@ -45,6 +45,18 @@ public sealed class ServerCreateTests(Broker broker) : IAsyncLifetime
         Assert.Null(action.Message);
     }
 
+    /// <summary>The image has neither cloud-init nor these files.</summary>
+    [Fact]
+    public async Task TheGuestFindsItselfAndItsNameservers()
+    {
+        _site.Plane.Cloud.Neutron.AddSubnet(_site.Plane.NetworkId, "six", "fd00:77::/64", new JObject { ["dns_nameservers"] = new JArray("fd00:77::53") });
+        var server = await _site.CreateActiveAsync();
+        var name = (string?)(await _site.RowAsync(server))["hostname"];
+
+        Assert.Contains($"127.0.1.1 {name}\n", await _site.RunInAsync(server, "/bin/cat", "/etc/hosts"), StringComparison.Ordinal);
+        Assert.Equal("nameserver fd00:77::53", await _site.RunInAsync(server, "/bin/cat", "/etc/resolv.conf"));
+    }
+
     [Fact]
     public async Task TheSavesAreThoseOfARecordedBuild()
     {

@@ -18,20 +18,21 @@ internal sealed class ContainerSpecs(ServiceOptions service, LxdOptions lxd, Cpu
     public const string DisplayNameLabel = "display_name";
 
     /// <exception cref="Outcomes.BuildAbortException">The flavor asks for what cannot be.</exception>
-    public ContainerSpec From(Instance instance, string imageKey, IReadOnlyList<InjectedFile> files, IReadOnlyList<DiskSpec> disks)
+    public ContainerSpec From(Instance instance, string imageKey, NetworkInfo networkInfo, IReadOnlyList<InjectedFile> files, IReadOnlyList<DiskSpec> disks)
     {
         var size = SizeOf(instance.Flavor, disks);
+        var hostname = instance.Hostname is { Length: > 0 } named ? named : instance.NameFrom(service.InstanceNameTemplate);
         return new ContainerSpec
         {
             Id = Guid.Parse(instance.Uuid),
             Name = instance.NameFrom(service.InstanceNameTemplate),
-            Hostname = instance.Hostname is { Length: > 0 } hostname ? hostname : instance.NameFrom(service.InstanceNameTemplate),
+            Hostname = hostname,
             ImageKey = imageKey,
             RootDiskBytes = size.RootDiskBytes,
             Disks = size.Disks,
             Limits = size.Limits,
             Security = size.Security,
-            Files = files,
+            Files = [.. GuestFiles.From(hostname, networkInfo), .. files],
             Environment = new Dictionary<string, string> { ["product_name"] = ProductName },
             Labels = new Dictionary<string, string>
             {

@@ -65,7 +65,7 @@ internal sealed class InstanceSpawner(
         await images.EnsureAsync(context, image, instance.Flavor, cancellationToken);
 
         // (2) In the place of the one a rebuild begins with, or that an interrupted build left.
-        var spec = specs.From(instance, image.Key, files, await disks.GetAsync(context, instance, instance.Flavor, cancellationToken));
+        var spec = specs.From(instance, image.Key, networkInfo, files, await disks.GetAsync(context, instance, instance.Flavor, cancellationToken));
         await driver.DeleteAsync(spec.Id, cancellationToken);
         undo.Add("container", token => driver.DeleteAsync(spec.Id, token));
         var drive = await configDrives.BuildAsync(context, instance, networkInfo, files, adminPassword, cancellationToken);

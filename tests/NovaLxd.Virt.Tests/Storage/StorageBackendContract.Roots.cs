@@ -67,6 +67,20 @@ public abstract partial class StorageBackendContract
         Assert.Equal((1_000_000u, 1_000_000u, 0b111_101_101u), Owner(Path.GetDirectoryName(upper)!, "upper"));
     }
 
+    [Fact]
+    public async Task AFileForImagesThatLackItIsLeftOutWhereAnythingIs()
+    {
+        var image = TarBuilder.Root().File("etc/hosts", "the image's\n").SymbolicLink("etc/resolv.conf", "../run/nowhere").Directory("usr/").Directory("usr/bin/")
+            .File("usr/bin/cloud-init", "").SymbolicLink("sbin", "usr/bin");
+        InjectedFile Unless(string path, params string[] others) => new(path, "ours"u8.ToArray()) { UnlessThere = others };
+        var id = await MakeAsync(Size, image,
+            Unless("/etc/hosts"), Unless("/etc/resolv.conf"), Unless("/etc/a", "/sbin/cloud-init"), Unless("/etc/hosts/below"), Unless("/etc/b", "/usr/bin/other", "/none/at/all"));
+        var upper = (await Backend.MountAsync(id, None)).UpperDirectory;
+
+        Assert.Equal(["b"], Directory.EnumerateFileSystemEntries(upper + "/etc").Select(Path.GetFileName));
+        Assert.Equal("ours", await File.ReadAllTextAsync(upper + "/etc/b"));
+    }
+
     [Theory]
     [InlineData("relative")]
     [InlineData("/etc")]

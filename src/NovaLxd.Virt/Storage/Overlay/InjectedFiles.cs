@@ -23,7 +23,25 @@ internal static class InjectedFiles
     {
         foreach (var file in files)
         {
-            Write(image, upper, file, firstId);
+            if (file.UnlessThere is not { } others || !others.Prepend(file.Path).Any(path => IsThere(image, path)))
+            {
+                Write(image, upper, file, firstId);
+            }
+        }
+    }
+
+    /// <summary>Whether the image has something at a path, be it a link that leads nowhere; or cannot have anything there, which is left alone too.</summary>
+    private static bool IsThere(DirectoryHandle image, string path)
+    {
+        try
+        {
+            var resolved = Resolve(image, path);
+            using var folder = OpenIn(image, resolved[..^1]);
+            return folder?.Stat(resolved[^1]) is not null;
+        }
+        catch (ArgumentException)
+        {
+            return true;
         }
     }
 

@@ -131,7 +131,7 @@ internal sealed class RebuildInstance(
         var files = UserFiles.Decode(instance.Uuid, request.InjectedFiles);
         var image = await images.DescribeAsync(context, request.ImageRef!, cancellationToken);
         ImageChecks.Check(image, instance.Flavor);
-        specs.From(instance, image.Key, files, []); // The operator may have forbidden since what the flavor asks for.
+        specs.From(instance, image.Key, instance.NetworkInfo, files, []); // The operator may have forbidden since what the flavor asks for.
 
         // (2) What is told of the time before is told with the image of that time.
         var period = AuditPeriod.Current(instanceOptions.InstanceUsageAuditPeriod, time.GetUtcNow());
