@@ -31,7 +31,7 @@ on_cloud() {
 # The stack's own functions (start, stop, openstack) and variables stay out of the other lanes.
 cloud_in_subshell() {
     local part tests=$1
-    for part in common cloud hosts infrastructure configuration services seed compute servers; do
+    for part in common cloud hosts infrastructure configuration services seed compute servers teardown; do
         # shellcheck source=/dev/null
         . "devstack/lib/$part.sh"
     done
