@@ -127,7 +127,7 @@ public sealed class TransferRootTests : IAsyncLifetime
         await StopAsync(spec.Id);
         await MoveAsync(spec.Id);
         Assert.InRange(new FileInfo(Disk("b", spec.Id)).Length, 1L << 30, 1L << 30);
-        
+
         // It has been mounted since, which writes some blocks.
         Assert.InRange(Allocated(Disk("b", spec.Id)), 1, Allocated(Disk("a", spec.Id)) + (1 << 20));
     }
@@ -230,7 +230,9 @@ public sealed class TransferRootTests : IAsyncLifetime
 
     private static DriveSpec Drive => new()
     {
-        Folder = "/config-drive", Label = "config-2", Files = [new DriveFile("openstack/meta_data.json", "{}"u8.ToArray())],
+        Folder = "/config-drive",
+        Label = "config-2",
+        Files = [new DriveFile("openstack/meta_data.json", "{}"u8.ToArray())],
     };
 
     /// <summary>As the kernel keeps it: the owner, one named user, the group, the mask and the others.</summary>
