@@ -1,7 +1,4 @@
 using System.Globalization;
-using System.Text;
-using Microsoft.Extensions.DependencyInjection;
-using NovaLxd.Virt.Processes;
 using NovaLxd.Virt.Tests.Engine;
 using NovaLxd.Virt.Tests.Storage;
 
@@ -9,62 +6,9 @@ namespace NovaLxd.Virt.Tests;
 
 /// <summary>Disks of a real container: what its root may do with them, what lasts, and that nothing of them gets out.</summary>
 [Trait("Lane", "root")]
-public sealed class DiskRootTests : IAsyncLifetime
+public sealed class DiskRootTests : ContainerHostFixture
 {
     private const long Size = 64L << 20;
-    private readonly string _mark = $"nlt{Guid.NewGuid().ToString("N")[..6]}";
-    private readonly string _folder;
-    private readonly VirtOptions _options;
-    private readonly HostResources _before;
-    private readonly CancellationTokenSource _limit = new(TimeSpan.FromMinutes(20));
-    private ServiceProvider _parts = null!;
-
-    public DiskRootTests()
-    {
-        RootLane.Require();
-        _before = HostResources.Take(_mark);
-        _folder = Path.Combine(Path.GetTempPath(), _mark);
-        _options = new VirtOptions
-        {
-            StateDirectory = Path.Combine(_folder, "state"),
-            RuntimeDirectory = Path.Combine(_folder, "run"),
-            SupervisorPath = EngineHost.SupervisorPath,
-            CgroupParent = _mark,
-            IdMapBase = 3_000_000,
-        };
-    }
-
-    private IContainerDriver Driver => _parts.GetRequiredService<IContainerDriver>();
-
-    private CancellationToken Token => _limit.Token;
-
-    public async Task InitializeAsync()
-    {
-        Directory.CreateDirectory(_folder);
-        _parts = VirtServicesTests.Build(_options);
-        await Driver.InitializeAsync(Token);
-        await ImportAsync("image");
-    }
-
-    public async Task DisposeAsync()
-    {
-        foreach (var container in await Driver.ListAsync(CancellationToken.None))
-        {
-            await Driver.DeleteAsync(container.Id, CancellationToken.None);
-        }
-
-        await _parts.DisposeAsync();
-        if (RunningSupervisor.Find(_options.RuntimeDirectory) is { } supervisor)
-        {
-            await CommandRunner.RunAsync(["kill", "-TERM", supervisor.ToString(CultureInfo.InvariantCulture)], CancellationToken.None);
-            await ProcessEnd.WaitAsync(supervisor);
-        }
-
-        NovaLxd.Virt.Cgroups.Cgroups.Detect().RemoveParent(_mark);
-        Directory.Delete(_folder, recursive: true);
-        _limit.Dispose();
-        await _before.AssertUnchangedAsync();
-    }
 
     [Fact]
     public async Task TheGuestsRootOwnsThemAndTheyLast()
@@ -165,6 +109,8 @@ public sealed class DiskRootTests : IAsyncLifetime
         Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(_options.StateDirectory, "containers", id.ToString()), "ephemeral*"));
     }
 
+    private protected override Task ImportAsync() => ImportAsync("image");
+
     private Task<Guid> StartAsync(params string[] folders) => StartAsync("image", folders);
 
     private async Task<Guid> StartAsync(string image, string[] folders)
@@ -181,18 +127,6 @@ public sealed class DiskRootTests : IAsyncLifetime
         await Driver.CreateAsync(spec, Token);
         await Driver.StartAsync(spec.Id, Token);
         return spec.Id;
-    }
-
-    /// <summary>Before its first process, init loses signals that are sent to it from inside.</summary>
-    private Task BootedAsync(Guid id) =>
-        EngineHost.UntilAsync("init's child", async () => (await Driver.GetUsageAsync(id, Token)).Processes >= 2);
-
-    private async Task<string> ShellAsync(Guid id, string command)
-    {
-        var result = await _parts.GetRequiredService<IGuestAccess>().ExecAsync(
-            id, new ExecRequest { Command = ["/bin/sh", "-c", command], Timeout = EngineHost.Grace }, Token);
-        Assert.True(result.ExitCode == 0, $"'{command}' ended with {result.ExitCode}: {Encoding.UTF8.GetString(result.StandardError)}");
-        return Encoding.UTF8.GetString(result.StandardOutput).Trim();
     }
 
     /// <param name="mnt">Target of the link /mnt; null: it has none.</param>

@@ -1,8 +1,5 @@
-using System.Globalization;
 using System.Text;
-using Microsoft.Extensions.DependencyInjection;
 using NovaLxd.Virt.Kernel;
-using NovaLxd.Virt.Processes;
 using NovaLxd.Virt.Tests.Engine;
 using NovaLxd.Virt.Tests.Storage;
 
@@ -10,63 +7,9 @@ namespace NovaLxd.Virt.Tests;
 
 /// <summary>A real container that is rescued: what root of the rescue system does to the instance's own root is there when that is booted again.</summary>
 [Trait("Lane", "root")]
-public sealed class RescueRootTests : IAsyncLifetime
+public sealed class RescueRootTests : ContainerHostFixture
 {
     private const string Attribute = "user.note";
-    private readonly string _mark = $"nlt{Guid.NewGuid().ToString("N")[..6]}";
-    private readonly string _folder;
-    private readonly VirtOptions _options;
-    private readonly HostResources _before;
-    private readonly CancellationTokenSource _limit = new(TimeSpan.FromMinutes(20));
-    private ServiceProvider _parts = null!;
-
-    public RescueRootTests()
-    {
-        RootLane.Require();
-        _before = HostResources.Take(_mark);
-        _folder = Path.Combine(Path.GetTempPath(), _mark);
-        _options = new VirtOptions
-        {
-            StateDirectory = Path.Combine(_folder, "state"),
-            RuntimeDirectory = Path.Combine(_folder, "run"),
-            SupervisorPath = EngineHost.SupervisorPath,
-            CgroupParent = _mark,
-            IdMapBase = 3_000_000,
-        };
-    }
-
-    private IContainerDriver Driver => _parts.GetRequiredService<IContainerDriver>();
-
-    private CancellationToken Token => _limit.Token;
-
-    public async Task InitializeAsync()
-    {
-        Directory.CreateDirectory(_folder);
-        _parts = VirtServicesTests.Build(_options);
-        await Driver.InitializeAsync(Token);
-        await ImportAsync("image", "own");
-        await ImportAsync("rescue", "rescue");
-    }
-
-    public async Task DisposeAsync()
-    {
-        foreach (var container in await Driver.ListAsync(CancellationToken.None))
-        {
-            await Driver.DeleteAsync(container.Id, CancellationToken.None);
-        }
-
-        await _parts.DisposeAsync();
-        if (RunningSupervisor.Find(_options.RuntimeDirectory) is { } supervisor)
-        {
-            await CommandRunner.RunAsync(["kill", "-TERM", supervisor.ToString(CultureInfo.InvariantCulture)], CancellationToken.None);
-            await ProcessEnd.WaitAsync(supervisor);
-        }
-
-        NovaLxd.Virt.Cgroups.Cgroups.Detect().RemoveParent(_mark);
-        Directory.Delete(_folder, recursive: true);
-        _limit.Dispose();
-        await _before.AssertUnchangedAsync();
-    }
 
     [Theory]
     [InlineData(64L << 20)]
@@ -145,6 +88,12 @@ public sealed class RescueRootTests : IAsyncLifetime
         Assert.True(await Driver.DeleteImageAsync("rescue", Token));
     }
 
+    private protected override async Task ImportAsync()
+    {
+        await ImportAsync("image", "own");
+        await ImportAsync("rescue", "rescue");
+    }
+
     private async Task<Guid> StartAsync(long? disk)
     {
         var spec = new ContainerSpec { Id = Guid.NewGuid(), Name = $"{_mark}-1", Hostname = "guest", ImageKey = "image", RootDiskBytes = disk };
@@ -160,18 +109,6 @@ public sealed class RescueRootTests : IAsyncLifetime
         await Driver.RescueAsync(id, "rescue", Token);
         await Driver.StartAsync(id, Token);
         await BootedAsync(id);
-    }
-
-    /// <summary>Before its first process, init loses signals that are sent to it from inside.</summary>
-    private Task BootedAsync(Guid id) =>
-        EngineHost.UntilAsync("init's child", async () => (await Driver.GetUsageAsync(id, Token)).Processes >= 2);
-
-    private async Task<string> ShellAsync(Guid id, string command)
-    {
-        var result = await _parts.GetRequiredService<IGuestAccess>().ExecAsync(
-            id, new ExecRequest { Command = ["/bin/sh", "-c", command], Timeout = EngineHost.Grace }, Token);
-        Assert.True(result.ExitCode == 0, $"'{command}' ended with {result.ExitCode}: {Encoding.UTF8.GetString(result.StandardError)}");
-        return Encoding.UTF8.GetString(result.StandardOutput).Trim();
     }
 
     private async Task SetAttributeAsync(Guid id, string path, string value)

@@ -1,7 +1,6 @@
 using System.Formats.Tar;
 using System.Globalization;
 using System.Text;
-using Microsoft.Extensions.DependencyInjection;
 using NovaLxd.Virt.Processes;
 using NovaLxd.Virt.Tests.Engine;
 
@@ -9,72 +8,11 @@ namespace NovaLxd.Virt.Tests;
 
 /// <summary>The whole layer on the real host: image, disk with a limit, ports in a bridge, cgroup limits, a guest with busybox as init.</summary>
 [Trait("Lane", "root")]
-public sealed class VirtRootTests : IAsyncLifetime
+public sealed class VirtRootTests : ContainerHostFixture
 {
     private const string Busybox = "/bin/busybox";
     private const string ImageKey = "busybox";
     private const string Inittab = "::sysinit:/bin/echo the guest has booted\n::respawn:/bin/sleep 1000000\n::shutdown:/bin/echo the guest goes down\n";
-
-    private readonly string _mark = $"nlt{Guid.NewGuid().ToString("N")[..6]}";
-    private readonly string _folder;
-    private readonly VirtOptions _options;
-    private readonly HostResources _before;
-    private readonly CancellationTokenSource _limit = new(TimeSpan.FromMinutes(20));
-    private ServiceProvider _parts = null!;
-
-    public VirtRootTests()
-    {
-        RootLane.Require();
-        Assert.True(File.Exists(Busybox), $"{Busybox} is missing: apt-get install busybox-static");
-        _before = HostResources.Take(_mark);
-        _folder = Path.Combine(Path.GetTempPath(), _mark);
-        _options = new VirtOptions
-        {
-            StateDirectory = Path.Combine(_folder, "state"),
-            RuntimeDirectory = Path.Combine(_folder, "run"),
-            SupervisorPath = EngineHost.SupervisorPath,
-            CgroupParent = _mark,
-            IdMapBase = 3_000_000,
-        };
-    }
-
-    private IContainerDriver Driver => _parts.GetRequiredService<IContainerDriver>();
-
-    private IGuestAccess Guest => _parts.GetRequiredService<IGuestAccess>();
-
-    private CancellationToken Token => _limit.Token;
-
-    public async Task InitializeAsync()
-    {
-        Directory.CreateDirectory(_folder);
-        await StartServiceAsync();
-        await Driver.ImportImageAsync(new ImageImport { Key = ImageKey, OpenAsync = _ => Task.FromResult<Stream>(MakeImage()) }, Token);
-    }
-
-    public async Task DisposeAsync()
-    {
-        foreach (var container in await Driver.ListAsync(CancellationToken.None))
-        {
-            await Driver.DeleteAsync(container.Id, CancellationToken.None);
-        }
-
-        await _parts.DisposeAsync();
-        if (RunningSupervisor.Find(_options.RuntimeDirectory) is { } supervisor)
-        {
-            await CommandRunner.RunAsync(["kill", "-TERM", supervisor.ToString(CultureInfo.InvariantCulture)], CancellationToken.None);
-            await ProcessEnd.WaitAsync(supervisor);
-        }
-
-        if (Directory.Exists($"/sys/class/net/{Bridge}"))
-        {
-            await CommandRunner.RunAsync(["ip", "link", "delete", Bridge], CancellationToken.None);
-        }
-
-        NovaLxd.Virt.Cgroups.Cgroups.Detect().RemoveParent(_mark);
-        Directory.Delete(_folder, recursive: true);
-        _limit.Dispose();
-        await _before.AssertUnchangedAsync();
-    }
 
     [Fact]
     public async Task AGuestLivesItsWholeLife()
@@ -131,8 +69,7 @@ public sealed class VirtRootTests : IAsyncLifetime
         await Driver.SetPortsAsync(spec.Id, [Port(1)], Token);
         await Driver.StartAsync(spec.Id, Token);
         var pid = (await Driver.FindAsync(spec.Id, Token))!.InitPid;
-        await _parts.DisposeAsync();
-        await StartServiceAsync();
+        await RestartServiceAsync();
         Assert.Equal((ContainerState.Running, pid), ((await Driver.FindAsync(spec.Id, Token))!.State, (await Driver.FindAsync(spec.Id, Token))!.InitPid));
         Assert.Equal("survivor", await ShellAsync(spec.Id, "hostname"));
     }
@@ -198,6 +135,17 @@ public sealed class VirtRootTests : IAsyncLifetime
         Assert.Contains(host.Abilities, ability => ability.StartsWith("cgroup-", StringComparison.Ordinal));
     }
 
+    private protected override Task ImportAsync() =>
+        Driver.ImportImageAsync(new ImageImport { Key = ImageKey, OpenAsync = _ => Task.FromResult<Stream>(MakeImage()) }, Token);
+
+    private protected override async Task RemoveAsync()
+    {
+        if (Directory.Exists($"/sys/class/net/{Bridge}"))
+        {
+            await CommandRunner.RunAsync(["ip", "link", "delete", Bridge], CancellationToken.None);
+        }
+    }
+
     private string Bridge => $"{_mark}br";
 
     private ContainerSpec Spec(string name) => new() { Id = Guid.NewGuid(), Name = $"{_mark}-{name}", Hostname = name, ImageKey = ImageKey };
@@ -212,22 +160,10 @@ public sealed class VirtRootTests : IAsyncLifetime
         CreateBridge = true,
     };
 
-    private async Task StartServiceAsync()
-    {
-        _parts = VirtServicesTests.Build(_options);
-        await Driver.InitializeAsync(Token);
-    }
-
-    private async Task<string> ShellAsync(Guid id, string command)
-    {
-        var result = await Guest.ExecAsync(id, new ExecRequest { Command = ["/bin/sh", "-c", command], Timeout = EngineHost.Grace }, Token);
-        Assert.True(result.ExitCode == 0, $"'{command}' ended with {result.ExitCode}: {Encoding.UTF8.GetString(result.StandardError)}");
-        return Encoding.UTF8.GetString(result.StandardOutput).Trim();
-    }
-
     /// <summary>A root file system as a tar archive: busybox under its applets' names, and an inittab.</summary>
     private static MemoryStream MakeImage()
     {
+        Assert.True(File.Exists(Busybox), $"{Busybox} is missing: apt-get install busybox-static");
         var image = new MemoryStream();
         using (var tar = new TarWriter(image, TarEntryFormat.Pax, leaveOpen: true))
         {
